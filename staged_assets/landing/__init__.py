@@ -1,0 +1,1 @@
+"""Into the raw area: append-only, text, nothing refused."""

@@ -1,0 +1,70 @@
+"""Environment → typed settings, once."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from staged_assets.errors import ConfigurationError
+
+PACKAGE = Path(__file__).parent
+
+
+class Settings(BaseSettings):
+    """Where things are and how much they may use; each from `STAGED_ASSETS_<NAME>`.
+
+    Attributes:
+        home: folder for the warehouse, Dagster's home and the demo systems.
+        warehouse: the DuckDB file; by default `<home>/warehouse.duckdb`.
+        sources: the `sources.yaml`; by default the one in the working directory, else the demo's.
+        threads: engine threads.
+        memory_limit: engine memory, as DuckDB writes it (`4GB`); by default the engine's own.
+        lock_timeout: seconds to wait while another process holds the warehouse.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="STAGED_ASSETS_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.cwd() / ".staged_assets")
+    warehouse: Path | None = None
+    sources: Path | None = None
+    threads: int = Field(default=2, ge=1)
+    memory_limit: str | None = None
+    lock_timeout: float = Field(default=300.0, ge=0)
+
+    @cached_property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file, absolute."""
+        return (self.warehouse or self.home / "warehouse.duckdb").absolute()
+
+    @cached_property
+    def sources_path(self) -> Path:
+        """The `sources.yaml` in force, absolute."""
+        if self.sources is not None:
+            return self.sources.absolute()
+        local = Path.cwd() / "sources.yaml"
+        return local if local.exists() else PACKAGE / "demo" / "sources.yaml"
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        """Dagster's home: storage, logs, schedules."""
+        return (self.home / "dagster").absolute()
+
+    @cached_property
+    def demo_path(self) -> Path:
+        """The demo operational systems."""
+        return (self.home / "demo").absolute()
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: a variable has a value of the wrong kind.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "STAGED_ASSETS_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name} is {first['input']!r}: {first['msg']}.") from error
