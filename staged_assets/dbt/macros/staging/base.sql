@@ -1,0 +1,192 @@
+{#-
+base_<dataset>: the raw rows of this refresh, typed, enriched and tagged. No row is filtered.
+
+Columns: the raw metadata; `_key` (the parsed key); the columns given, parsed; `_content` (hash of what the record held,
+to tell versions apart); `_cleansed` (names of the columns whose value cleansing changed or nulled); `_cell_defects` and
+`_reject_reasons` (lists of {code, column, raw_value}, never NULL).
+-#}
+{% macro base(dataset, columns) %}
+{{ config(materialized='batch', schema='work', dataset=dataset) }}
+{%- set raw_columns = columns | selectattr('tagged') | map(attribute='name') | list -%}
+{%- set key = raw_columns[0] -%}
+{%- set tagged = columns | selectattr('tagged') | list -%}
+{%- set checked = tagged | selectattr('check') | list %}
+with landed as not materialized (
+    {{ landed_rows(dataset, raw_columns) }}
+),
+
+parsed as (
+    select
+        landed.*,
+        case when landed.raw_{{ key }} is null then {{ malformed_text('landed._extra') }} end as malformed,
+        {{ content_hash(raw_columns, 'landed') }} as _content,
+        {%- for column in columns %}
+        {{ column_value(column) }} as {{ column.name }},
+        {%- if column.type == 'country' %}
+        {{ column.name }}_match.country_code as country_code,
+        {%- elif column.type == 'vocabulary' %}
+        {{ column.name }}_match.value is not null as knows_{{ column.name }},
+        {%- endif %}
+        {%- endfor %}
+    from landed
+    {{ lookups(columns) }}
+),
+
+checked as (
+    select
+        parsed.* {% if checked %}exclude ({{ checked | map(attribute='name') | join(', ') }}),
+        {%- for column in checked %}
+        case when coalesce({{ column.check }}, true) then {{ column.name }} end as {{ column.name }},
+        not coalesce({{ column.check }}, true) as fails_{{ column.name }}{{ ',' if not loop.last }}
+        {%- endfor %}{% endif %}
+    from parsed
+),
+
+tagged as (
+    select
+        *,
+        case
+            when malformed is not null then [{{ violation("'malformed_record'", 'null', 'malformed') }}]
+            else {{ violations(tagged | selectattr('required') | list, key) }}
+        end as _reject_reasons,
+        {{ violations(tagged | rejectattr('required') | list, none) }} as _cell_defects,
+        {{ cleansed_columns(tagged) }} as _cleansed
+    from checked
+)
+
+select
+    _raw_row_id,
+    _landing_id,
+    _source_system,
+    _source_updated_at,
+    _landed_at,
+    _operation,
+    {{ key }} as _key,
+    _content,
+    {%- for column in columns %}
+    {{ column.name }},
+    {%- if column.type == 'country' %}
+    country_code,
+    {%- endif %}
+    {%- endfor %}
+    _cleansed,
+    _cell_defects,
+    _reject_reasons
+from tagged
+{% endmacro %}
+
+{#- The raw rows of this refresh, business columns as raw_<column>. -#}
+{% macro landed_rows(dataset, raw_columns) %}
+{%- set state = refresh_state(dataset) -%}
+{%- set raw = source('raw', dataset) -%}
+{%- set select_list -%}
+        _raw_row_id, _landing_id, _source_system, _source_updated_at, _landed_at, _operation, _extra
+        {%- for column in raw_columns %}, {{ column }} as raw_{{ column }}{% endfor %}
+{%- endset -%}
+{%- set upto = ' and _landing_id <= ' ~ state.upto if state.upto is not none else '' -%}
+    select {{ select_list }}
+    from {{ raw }}
+    where _landing_id > {{ 0 if state.mode == 'full' else state.after }}{{ upto }}
+    {%- if state.mode != 'full' %}
+    union all
+    select {{ select_list }}
+    from {{ raw }}
+    where
+        _landing_id <= {{ state.after }}
+        and _landing_id in (
+            select earlier._landing_id
+            from {{ published_dispositions(dataset) }} as earlier
+            where earlier._key in (
+                select {{ parse_integer(raw_columns[0]) }}
+                from {{ raw }}
+                where _landing_id > {{ state.after }}{{ upto }}
+            )
+        )
+    {%- endif %}
+{% endmacro %}
+
+{#- Left joins on unique keys, one row for each distinct raw text: enrichment never fans out and never drops. -#}
+{% macro lookups(columns) %}
+    {%- for column in columns %}
+    {%- set raw = 'landed.raw_' ~ column.of %}
+    {%- if column.type == 'country' %}
+    left join (
+        select
+            given.raw_value,
+            any_value(countries.country_code) as country_code,
+            any_value(countries.country_name) as country_name
+        from (select distinct raw_{{ column.of }} as raw_value from landed) as given
+        inner join {{ ref('country_names') }} as names on names.lookup_key = {{ lookup_key('given.raw_value') }}
+        inner join {{ ref('countries') }} as countries on countries.country_code = names.country_code
+        group by given.raw_value
+    ) as {{ column.name }}_match on {{ column.name }}_match.raw_value = {{ raw }}
+    {%- elif column.type == 'vocabulary' %}
+    left join (
+        select given.raw_value, any_value(vocabularies.value) as value
+        from (select distinct raw_{{ column.of }} as raw_value from landed) as given
+        inner join {{ ref('vocabularies') }} as vocabularies
+            on vocabularies.vocabulary = '{{ column.vocabulary }}'
+            and vocabularies.lookup_key = {{ lookup_key('given.raw_value') }}
+        group by given.raw_value
+    ) as {{ column.name }}_match on {{ column.name }}_match.raw_value = {{ raw }}
+    {%- endif %}
+    {%- endfor %}
+    {%- for column in columns if column.type == 'phone' %}
+    {{ phone_joins('landed.raw_' ~ column.of, phone_region(), column.name ~ '_lookup') }}
+    {%- endfor %}
+{% endmacro %}
+
+{#-
+The list of the violations of these columns. A delete marker needs its key alone: with `key` given, the other columns
+count only for rows that are no deletes; without it, deletes have none. Nothing is built for the rows without one.
+-#}
+{% macro violations(columns, key) %}
+    {%- set entries = [] -%}
+    {%- set tests = [] -%}
+    {%- for column in columns -%}
+        {%- set raw = 'raw_' ~ column.of -%}
+        {%- set wrong = column.name ~ ' is null' -%}
+        {%- if column.type == 'vocabulary' -%}
+            {%- set wrong = 'not knows_' ~ column.name -%}
+        {%- endif -%}
+        {%- if not column.required -%}
+            {%- set wrong = wrong ~ ' and not ' ~ is_blank(raw) -%}
+        {%- endif -%}
+        {%- if column.unless -%}
+            {%- set wrong = wrong ~ ' and not coalesce(' ~ column.unless ~ ', false)' -%}
+        {%- endif -%}
+        {%- if column.name != key -%}
+            {%- set wrong = "_operation != 'delete' and " ~ wrong -%}
+        {%- endif -%}
+        {%- set codes = [] -%}
+        {%- if column.check -%}
+            {%- do codes.append('when fails_' ~ column.name ~ " then '" ~ column.check_code ~ "'") -%}
+        {%- endif -%}
+        {%- if column.required -%}
+            {%- do codes.append('when ' ~ is_blank(raw) ~ " then 'missing'") -%}
+        {%- endif -%}
+        {%- set otherwise = "'" ~ violation_code(column.type) ~ "'" -%}
+        {%- set code = 'case ' ~ codes | join(' ') ~ ' else ' ~ otherwise ~ ' end' if codes else otherwise -%}
+        {%- do tests.append('(' ~ wrong ~ ')') -%}
+        {%- do entries.append(
+            'case when ' ~ wrong ~ ' then ' ~ violation(code, "'" ~ column.name ~ "'", raw) ~ ' end') -%}
+    {%- endfor -%}
+    {%- if tests -%}
+        case when {{ tests | join(' or ') }} then {{ present([entries | join(', ')]) }}
+        else {{ no_violations() }} end
+    {%- else -%}
+        {{ no_violations() }}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro cleansed_columns(columns) %}
+    {%- set tests = [] -%}
+    {%- set entries = [] -%}
+    {%- for column in columns -%}
+        {%- set changed = is_cleansed(column) -%}
+        {%- do tests.append(changed) -%}
+        {%- do entries.append('case when ' ~ changed ~ " then '" ~ column.name ~ "' end") -%}
+    {%- endfor -%}
+    case when _operation != 'delete' and ({{ tests | join(' or ') }}) then {{ present([entries | join(', ')]) }}
+    else cast([] as varchar[]) end
+{% endmacro %}

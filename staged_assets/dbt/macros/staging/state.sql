@@ -1,0 +1,56 @@
+{#-
+What this refresh is to do with a dataset: {mode, after, upto, rules}.
+
+    full         every raw row up to `upto`
+    incremental  the raw rows after `after` up to `upto`, and with them every earlier row of the keys they touch, so that
+                 what is published of a key never depends on how its rows were cut into batches
+
+The runner passes it (var `refresh`). Without it, as when a person calls dbt by hand, every raw row is taken.
+-#}
+{% macro refresh_state(dataset) %}
+    {% set given = var('refresh').get(dataset, {}) %}
+    {{ return({
+        'mode': given.get('mode', 'full'),
+        'after': given.get('after', 0),
+        'upto': given.get('upto', none),
+        'rules': given.get('rules', 'unversioned'),
+    }) }}
+{% endmacro %}
+
+{% macro is_full(dataset) %}
+    {{ return(refresh_state(dataset).mode == 'full') }}
+{% endmacro %}
+
+{#- The published record of where every raw row went. Not a ref: base reads what the last refresh left of it. -#}
+{% macro published_dispositions(dataset) %}
+    {{ return(api.Relation.create(database=target.database, schema='staged', identifier='dispositions_' ~ dataset)) }}
+{% endmacro %}
+
+{#- Where a model's next content lies between write and publish. -#}
+{% macro candidate_of(relation) %}
+    {{ return(relation.incorporate(path={'identifier': relation.identifier ~ '__candidate'})) }}
+{% endmacro %}
+
+{#- What a model downstream reads of an audited model: the candidate while it is being written and not yet published. -#}
+{% macro pending(relation) %}
+    {{ return(candidate_of(relation) if var('phase') == 'write' else relation) }}
+{% endmacro %}
+
+{#- The time of this refresh, UTC. -#}
+{% macro refreshed_at() -%}
+    timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}'
+{%- endmacro %}
+
+{#- The day of this refresh, and its year: what lies after them lies in the future. -#}
+{% macro refreshed_on() -%}
+    date '{{ run_started_at.strftime("%Y-%m-%d") }}'
+{%- endmacro %}
+
+{% macro this_year() -%}
+    {{ run_started_at.strftime("%Y") }}
+{%- endmacro %}
+
+{#- No consumer was born before it. -#}
+{% macro earliest_birth_date() -%}
+    date '1900-01-01'
+{%- endmacro %}

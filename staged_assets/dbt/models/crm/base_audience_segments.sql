@@ -1,0 +1,5 @@
+{{ base('audience_segments', [
+    required('audience_segment_id', 'integer'),
+    required('segment_name', 'name'),
+    optional('description', 'text'),
+]) }}

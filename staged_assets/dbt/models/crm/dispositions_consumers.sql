@@ -1,0 +1,1 @@
+{{ dispositions('consumers', by_system=true) }}

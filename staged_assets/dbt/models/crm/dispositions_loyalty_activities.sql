@@ -1,0 +1,1 @@
+{{ dispositions('loyalty_activities') }}

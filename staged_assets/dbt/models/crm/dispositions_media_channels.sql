@@ -1,0 +1,1 @@
+{{ dispositions('media_channels') }}

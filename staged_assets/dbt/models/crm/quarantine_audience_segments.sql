@@ -1,0 +1,3 @@
+{{ quarantine('audience_segments', [
+    'audience_segment_id', 'segment_name', 'description',
+]) }}

@@ -1,0 +1,3 @@
+{{ quarantine('touchpoints', [
+    'touchpoint_id', 'touchpoint_name', 'description',
+]) }}

@@ -1,0 +1,31 @@
+{{ config(materialized='table') }}
+
+with running as (
+    select
+        *,
+        sum(net_points) over in_order as balance,
+        row_number() over (
+            partition by consumer_id order by activity_date desc, loyalty_activity_id desc
+        ) as from_last
+    from {{ ref('stg_loyalty_activities') }}
+    window in_order as (
+        partition by consumer_id order by activity_date, loyalty_activity_id
+        rows between unbounded preceding and current row
+    )
+)
+
+select
+    consumer_id,
+    count(*) as activities,
+    cast(sum(coalesce(points_earned, 0)) as bigint) as points_earned,
+    cast(sum(coalesce(points_redeemed, 0)) as bigint) as points_redeemed,
+    min(activity_date) as first_activity_date,
+    max(activity_date) as last_activity_date,
+    sum(coalesce(points_redeemed, 0)) / nullif(cast(sum(coalesce(points_earned, 0)) as double), 0) as redemption_rate,
+    cast(min(balance) as bigint) as lowest_running_balance,
+    {{ running_balances() }} as running_balances,
+    max(case when from_last = 1 then balance_points end) as stated_balance,
+    cast(sum(net_points) as bigint) as computed_balance,
+    cast(max(case when from_last = 1 then balance_points end) - sum(net_points) as bigint) as balance_difference
+from running
+group by consumer_id

@@ -1,0 +1,16 @@
+{{ base('sales', [
+    required('sale_id', 'integer'),
+    required('sale_date', 'moment'),
+    optional('shop_id', 'integer'),
+    optional('consumer_id', 'integer'),
+    optional('item_id', 'integer'),
+    optional('offer_id', 'integer'),
+    optional('quantity', 'integer'),
+    optional('total_price', 'decimal'),
+    optional('payment_method', 'vocabulary', vocabulary='payment_method', fallback='other'),
+    optional('order_status', 'text'),
+    optional('delivery_date', 'date'),
+    optional('delivery_status', 'text'),
+    optional('country', 'country'),
+    also('sold_at', 'timestamp', of='sale_date'),
+]) }}

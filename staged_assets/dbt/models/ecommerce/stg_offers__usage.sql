@@ -1,0 +1,29 @@
+{{ config(materialized='table') }}
+
+with usage as (
+    select
+        sales.offer_id,
+        count(*) filter (where not coalesce(sales.is_return, false)) as times_used,
+        sum(sales.quantity) as units,
+        sum(sales.total_price) as revenue,
+        count(*) filter (where sales.sale_date not between offers.valid_from and offers.valid_to)
+            as sales_outside_validity
+    from {{ ref('stg_sales') }} as sales
+    inner join {{ ref('stg_offers') }} as offers on offers.offer_id = sales.offer_id
+    group by sales.offer_id
+)
+
+select
+    offers.offer_id,
+    offers.offer_name,
+    offers.valid_from,
+    offers.valid_to,
+    offers.max_usage,
+    cast(coalesce(usage.times_used, 0) as bigint) as times_used,
+    cast(coalesce(usage.units, 0) as bigint) as units,
+    cast(coalesce(usage.revenue, 0) as decimal(18, 4)) as revenue,
+    cast(greatest(offers.max_usage - coalesce(usage.times_used, 0), 0) as bigint) as remaining_usage,
+    cast(greatest(coalesce(usage.times_used, 0) - offers.max_usage, 0) as bigint) as over_use,
+    cast(coalesce(usage.sales_outside_validity, 0) as bigint) as sales_outside_validity
+from {{ ref('stg_offers') }} as offers
+left join usage on usage.offer_id = offers.offer_id

@@ -1,0 +1,45 @@
+{{ config(materialized='table') }}
+
+with daily as (
+    select
+        sale_date,
+        shop_id,
+        count(*) filter (where not coalesce(is_return, false)) as sales,
+        count(*) filter (where is_return) as returns,
+        cast(coalesce(sum(quantity), 0) as bigint) as units,
+        cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
+        cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net
+    from {{ ref('stg_sales') }}
+    group by sale_date, shop_id
+),
+
+-- Days without sales count as zero: the windows are days of the calendar, not rows.
+trends as (
+    select
+        *,
+        sum(net) over this_week as net_7_days,
+        sum(net) over week_before as net_week_before
+    from daily
+    window
+        this_week as (
+            partition by shop_id order by sale_date
+            range between interval 6 days preceding and current row
+        ),
+        week_before as (
+            partition by shop_id order by sale_date
+            range between interval 13 days preceding and interval 7 days preceding
+        )
+)
+
+select
+    sale_date,
+    shop_id,
+    sales,
+    returns,
+    units,
+    gross,
+    net,
+    cast(gross / nullif(sales, 0) as decimal(18, 4)) as mean_basket,
+    cast(net_7_days / 7 as decimal(18, 4)) as net_moving_mean_7_days,
+    cast((net_7_days - net_week_before) / nullif(net_week_before, 0) as double) as growth_on_week_before
+from trends

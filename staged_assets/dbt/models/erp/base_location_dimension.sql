@@ -1,0 +1,5 @@
+{{ base('location_dimension', [
+    required('location_id', 'integer'),
+    optional('city', 'name'),
+    optional('country', 'country'),
+]) }}

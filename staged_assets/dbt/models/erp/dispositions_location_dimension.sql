@@ -1,0 +1,1 @@
+{{ dispositions('location_dimension') }}

@@ -1,0 +1,1 @@
+{{ dispositions('shops', by_system=true) }}

@@ -1,0 +1,1 @@
+{{ dispositions('suppliers', by_system=true) }}

@@ -1,0 +1,3 @@
+{{ quarantine('location_dimension', [
+    'location_id', 'city', 'country',
+]) }}

@@ -1,0 +1,190 @@
+"""What the staged area knows of itself: how far each dataset is published, by which rules, and what its checks said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from staged_assets.landing.layout import DATASETS, RAW_SCHEMA
+
+DISPOSITIONS = ("staged", "rejected", "superseded", "duplicate", "deleted")
+
+_TABLES = """
+create schema if not exists control;
+create schema if not exists staged;
+create schema if not exists work;
+create schema if not exists reference;
+create table if not exists control.watermarks (
+    dataset varchar not null, landing_id bigint not null, rule_set_version varchar not null,
+    refreshed_at timestamp not null
+);
+create table if not exists control.checks (
+    dataset varchar not null, name varchar not null, status varchar not null, checked_at timestamp not null
+);
+create table if not exists control.refreshes (
+    dataset varchar not null, run_id varchar not null, refreshed_at timestamp not null, mode varchar not null,
+    new_rows bigint not null, seconds double not null, staged bigint, rejected bigint, superseded bigint,
+    duplicate bigint, deleted bigint
+);
+"""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """How far a dataset is published: every raw row up to `landing_id` has its disposition under these rules."""
+
+    landing_id: int
+    rule_set_version: str
+    refreshed_at: datetime
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Raw rows of a dataset by what became of them; `landed` is their sum (by distinct raw row id).
+
+    Attributes:
+        reasons: reject reason `code:column` → rejected rows that have it, most frequent first.
+    """
+
+    landed: int
+    staged: int
+    rejected: int
+    superseded: int
+    duplicate: int
+    deleted: int
+    pending: int
+    reasons: dict[str, int]
+
+    @property
+    def unexplained(self) -> int:
+        """Raw rows without exactly one place: anything but 0 is a defect."""
+        return self.landed - (
+            self.staged + self.rejected + self.superseded + self.duplicate + self.deleted + self.pending
+        )
+
+
+def prepare(connection: DuckDBPyConnection) -> None:
+    """Create the control tables and the schemas, where they are missing."""
+    connection.execute(_TABLES)
+
+
+def watermarks(connection: DuckDBPyConnection) -> dict[str, Watermark]:
+    """Dataset → watermark; a dataset that was never published, or must be published anew, has none."""
+    rows = connection.execute(
+        "select dataset, landing_id, rule_set_version, refreshed_at from control.watermarks"
+    ).fetchall()
+    return {dataset: Watermark(*rest) for dataset, *rest in rows}
+
+
+def forget_watermark(connection: DuckDBPyConnection, dataset: str) -> None:
+    """Whatever happens from here on, the next refresh of the dataset starts from all of raw."""
+    connection.execute("delete from control.watermarks where dataset = ?", [dataset])
+
+
+def set_watermark(connection: DuckDBPyConnection, dataset: str, watermark: Watermark) -> None:
+    """The last step of a publish."""
+    connection.execute("begin")
+    forget_watermark(connection, dataset)
+    connection.execute(
+        "insert into control.watermarks values (?, ?, ?, ?)",
+        [dataset, watermark.landing_id, watermark.rule_set_version, watermark.refreshed_at],
+    )
+    connection.execute("commit")
+
+
+def last_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
+    """The highest landing id in the raw table, 0 when it is empty."""
+    row = connection.execute(f"select coalesce(max(_landing_id), 0) from {RAW_SCHEMA}.{dataset}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
+    """Count the raw rows of a dataset by what became of them."""
+    raw = f"{RAW_SCHEMA}.{dataset}"
+    published = table_exists(connection, "staged", f"dispositions_{dataset}")
+    found: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+    pending_where = ""
+    if published:
+        dispositions = f"staged.dispositions_{dataset}"
+        found = dict(
+            connection.execute(
+                f"select disposition, count(distinct _raw_row_id) from {dispositions} group by 1"
+            ).fetchall()
+        )
+        reasons = dict(
+            connection.execute(
+                f"""
+                select reason.code || coalesce(':' || reason."column", '') as name, count(*)
+                from (select unnest(_reject_reasons) as reason from {dispositions} where disposition = 'rejected')
+                group by 1 order by 2 desc, 1
+                """
+            ).fetchall()
+        )
+        pending_where = f" where _landing_id not in (select _landing_id from {dispositions})"
+    landed, pending = (
+        _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}")
+        for where in ("", pending_where)
+    )
+    return Counts(
+        landed=landed,
+        pending=pending,
+        reasons=reasons,
+        **{disposition: found.get(disposition, 0) for disposition in DISPOSITIONS},
+    )
+
+
+def record_refresh(
+    connection: DuckDBPyConnection, dataset: str, run_id: str, at: datetime, mode: str, new_rows: int,
+    seconds: float, counts: Counts,
+) -> None:  # fmt: skip
+    """Add to the dataset's own history."""
+    connection.execute(
+        "insert into control.refreshes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            dataset, run_id, at, mode, new_rows, seconds,
+            *(getattr(counts, disposition) for disposition in DISPOSITIONS),
+        ],
+    )  # fmt: skip
+
+
+def record_checks(
+    connection: DuckDBPyConnection, results: Iterable[tuple[str, str, str]], at: datetime
+) -> None:
+    """Keep the last result of each check: (dataset, check, passed|warned|failed)."""
+    rows = [(dataset, name, status, at) for dataset, name, status in results]
+    if not rows:
+        return
+    connection.execute("begin")
+    connection.executemany(
+        "delete from control.checks where dataset = ? and name = ?", [row[:2] for row in rows]
+    )
+    connection.executemany("insert into control.checks values (?, ?, ?, ?)", rows)
+    connection.execute("commit")
+
+
+def checks(connection: DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Dataset → check → its last result."""
+    found: dict[str, dict[str, str]] = {dataset: {} for dataset in DATASETS}
+    for dataset, name, status in connection.execute(
+        "select dataset, name, status from control.checks order by name"
+    ).fetchall():
+        found.setdefault(dataset, {})[name] = status
+    return found
+
+
+def table_exists(connection: DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Whether a table or view of that name is there."""
+    return bool(
+        _scalar(
+            connection,
+            "select count(*) from information_schema.tables where table_schema = ? and table_name = ?",
+            [schema, name],
+        )
+    )
+
+
+def _scalar(connection: DuckDBPyConnection, sql: str, parameters: list[str] | None = None) -> int:
+    row = connection.execute(sql, parameters or []).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,115 @@
+"""dbt in process: one parsed manifest for a process's life, handles on the warehouse released after each command."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from staged_assets.errors import RefreshError
+from staged_assets.staging.project import StagingProject
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+OnNode = Callable[[str, str], None]
+
+_manifests: dict[str, "Manifest"] = {}
+_parsing = threading.Lock()
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one dbt node.
+
+    Attributes:
+        name: the model's, seed's or test's name.
+        status: success, pass, warn, fail, error or skipped.
+        message: dbt's own, one line at most where dbt gives more.
+        seconds: time taken.
+        failures: rows that a test found.
+    """
+
+    name: str
+    status: str
+    message: str
+    seconds: float
+    failures: int | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the node did what it is for; a test that finds something has."""
+        return self.status in ("success", "pass", "warn", "fail")
+
+
+class DbtRunner:
+    """Runs commands of the staging project in this process."""
+
+    def __init__(self, project: StagingProject) -> None:
+        self._project = project
+
+    def run(
+        self,
+        command: str,
+        select: Iterable[str],
+        variables: Mapping[str, Any],
+        on_node: OnNode | None = None,
+    ) -> dict[str, NodeResult]:
+        """Run a dbt command (`run`, `seed`, `test`) on the nodes given.
+
+        Returns:
+            node name → what became of it.
+
+        Raises:
+            RefreshError: dbt itself could not run (not: a node failed).
+        """
+        from dbt.cli.main import dbtRunner
+
+        callbacks = [_on_event(on_node)] if on_node else []
+        arguments = [
+            "--quiet", command, *self._project.arguments, "--no-write-json",
+            "--vars", json.dumps(variables), "--select", *select,
+        ]  # fmt: skip
+        with self._project.environment():
+            try:
+                outcome = dbtRunner(manifest=self._manifest(), callbacks=callbacks).invoke(arguments)
+            finally:
+                _release_handles()
+        if outcome.result is None:
+            raise RefreshError(f"dbt {command} could not run: {outcome.exception}")
+        return {
+            result.node.name: NodeResult(
+                result.node.name,
+                str(result.status),
+                _one_line(result.message),
+                float(result.execution_time),
+                result.failures,
+            )
+            for result in outcome.result.results  # type: ignore[union-attr]
+        }
+
+    def _manifest(self) -> "Manifest":
+        with _parsing:
+            key = str(self._project.target_path)
+            if key not in _manifests:
+                _manifests[key] = self._project.parse()
+            return _manifests[key]
+
+
+def _release_handles() -> None:
+    """Until then the process holds the file, and no other can write."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+def _on_event(on_node: OnNode) -> Callable[[Any], None]:
+    def callback(event: Any) -> None:
+        if event.info.name == "NodeFinished":
+            on_node(event.data.node_info.node_name, event.data.node_info.node_status)
+
+    return callback
+
+
+def _one_line(message: str | None) -> str:
+    return " ".join((message or "").split())

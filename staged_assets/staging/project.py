@@ -1,0 +1,161 @@
+"""The dbt project: where it is, what is in it (the manifest), and which rules a dataset is staged by."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from staged_assets.errors import RefreshError
+from staged_assets.settings import PACKAGE, Settings
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+PROJECT_DIR = PACKAGE / "dbt"
+PROJECT_NAME = "staged_assets"
+
+
+def node_id(model: str) -> str:
+    """The manifest's id of one of the project's models."""
+    return f"model.{PROJECT_NAME}.{model}"
+
+
+class StagingProject:
+    """The packaged dbt project, parsed once for each state of its files.
+
+    The parsed manifest is kept under `<home>/dbt/<fingerprint>/`, so that loading the code location reads one JSON file
+    and imports no dbt.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the project's files, by name and content."""
+        digest = hashlib.sha256()
+        for path in sorted(PROJECT_DIR.rglob("*")):
+            relative = path.relative_to(PROJECT_DIR)
+            if path.is_file() and relative.parts[0] not in ("target", "logs"):
+                digest.update(f"{relative}\0{path.stat().st_size}\0".encode())
+                digest.update(path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def target_path(self) -> Path:
+        """Where dbt writes: one folder for each state of the project."""
+        return self._settings.home.absolute() / "dbt" / self.fingerprint
+
+    @property
+    def arguments(self) -> list[str]:
+        """The global arguments of every dbt command on the project."""
+        return [
+            "--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR),
+            "--target-path", str(self.target_path), "--log-path", str(self.target_path / "logs"),
+        ]  # fmt: skip
+
+    @contextlib.contextmanager
+    def environment(self) -> Iterator[None]:
+        """The environment that the project's profile reads, for as long as dbt runs."""
+        added = {
+            "STAGED_ASSETS_WAREHOUSE": str(self._settings.warehouse_path),
+            "STAGED_ASSETS_DBT_THREADS": "1",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        }
+        before = {name: os.environ.get(name) for name in added}
+        os.environ.update(added)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    @cached_property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest as JSON, parsed first if the project's files have changed since it was last."""
+        path = self.target_path / "manifest.json"
+        if not path.exists():
+            self.parse()
+        return json.loads(path.read_text())
+
+    def parse(self) -> "Manifest":
+        """Parse the project; dbt's own cache makes it quick when nothing has changed.
+
+        Raises:
+            RefreshError: the project does not parse.
+        """
+        from dbt.cli.main import dbtRunner
+
+        self.target_path.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.target_path / ".parse.lock"), self.environment():
+            result = dbtRunner().invoke(["--quiet", "parse", *self.arguments])
+        if not result.success:
+            raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
+        return result.result  # type: ignore[return-value]
+
+    def models(self) -> dict[str, Mapping[str, Any]]:
+        """The project's models, by name."""
+        return {
+            node["name"]: node
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["package_name"] == PROJECT_NAME
+        }
+
+    def upstream_models(self, model: str) -> set[str]:
+        """Names of all models that a model depends on, directly or not."""
+        parents = self.manifest["parent_map"]
+        found: set[str] = set()
+        pending = [node_id(model)]
+        while pending:
+            for parent in parents[pending.pop()]:
+                name = parent.rsplit(".", 1)[-1]
+                if parent.startswith("model.") and name not in found:
+                    found.add(name)
+                    pending.append(parent)
+        return found
+
+    @cached_property
+    def companions(self) -> dict[str, frozenset[str]]:
+        """Companion → the datasets that it is made from."""
+        datasets = {name.removeprefix("base_") for name in self.models() if name.startswith("base_")}
+        return {
+            name: frozenset(
+                dataset for dataset in datasets if f"stg_{dataset}" in self.upstream_models(name)
+            )
+            or frozenset({name.removeprefix("stg_").split("__")[0]})
+            for name in self.models()
+            if name.startswith("stg_") and "__" in name
+        }
+
+    def tests(self) -> dict[str, str]:
+        """The project's data tests: name → the model that each is attached to."""
+        return {
+            node["name"]: node["attached_node"].rsplit(".", 1)[-1]
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "test" and node.get("attached_node")
+        }
+
+    def rules_version(self, dataset: str, formats: Mapping[str, Any]) -> str:
+        """Fingerprint of the rules that a dataset is staged by: its models, the macros, its seeds, its sources' formats.
+
+        When it changes, the dataset is refreshed from all of raw.
+        """
+        nodes, parents = self.manifest["nodes"], self.manifest["parent_map"]
+        wanted = {node_id(f"{role}_{dataset}") for role in ("base", "dispositions", "stg")}
+        wanted |= {parent for node in wanted for parent in parents[node] if parent.startswith("seed.")}
+        digest = hashlib.sha256(json.dumps(formats, sort_keys=True, default=str).encode())
+        for node in sorted(wanted):
+            digest.update(f"{node}\0{nodes[node]['checksum']['checksum']}\0".encode())
+        for name, macro in sorted(self.manifest["macros"].items()):
+            if macro["package_name"] == PROJECT_NAME:
+                digest.update(f"{name}\0{macro['macro_sql']}\0".encode())
+        return digest.hexdigest()[:12]

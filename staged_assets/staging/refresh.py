@@ -1,0 +1,341 @@
+"""One refresh: write the candidates, audit them, publish what passes, move the watermark, verify.
+
+Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere is repaired by the next one.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from staged_assets.errors import RefreshError
+from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.warehouse import connect
+from staged_assets.settings import Settings
+from staged_assets.staging import control
+from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.project import StagingProject
+
+Audit = Callable[[str], str | None]
+OnProgress = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a refresh is to do with a dataset.
+
+    Attributes:
+        mode: `full` (all of raw), `incremental` (what landed since) or `none`.
+        after, upto: landing ids between which rows are new.
+        rules: the rule-set version.
+    """
+
+    mode: str
+    after: int
+    upto: int
+    rules: str
+
+    def variables(self) -> dict[str, Any]:
+        """As the dbt project reads it."""
+        return {"mode": self.mode, "after": self.after, "upto": self.upto, "rules": self.rules}
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one dbt test, as an asset check of a model."""
+
+    model: str
+    name: str
+    status: str
+    failures: int
+    seconds: float
+    message: str
+
+
+@dataclass
+class Outcome:
+    """What became of one dataset or companion.
+
+    Attributes:
+        name: the model (`stg_sales`, `stg_sales__daily`).
+        dataset: the dataset, None for a companion.
+        status: published, unchanged, held (by its audit), skipped (something upstream was held or failed), failed.
+        message: why, where it was not published.
+        counts: of the dataset's raw rows, once published or unchanged.
+    """
+
+    name: str
+    dataset: str | None
+    status: str
+    message: str = ""
+    mode: str = "none"
+    new_rows: int = 0
+    seconds: float = 0.0
+    watermark: int | None = None
+    counts: control.Counts | None = None
+    rows: int | None = None
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether what is published is up to date."""
+        return self.status in ("published", "unchanged")
+
+
+class Refresh:
+    """The refresh of staged datasets from what has landed.
+
+    Args:
+        settings: where the warehouse is.
+        formats: source system → how it writes its values (see `sources`).
+        feeds: dataset → the systems that feed it.
+        audit: dataset → why its candidate must not be published, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        project: StagingProject,
+        formats: Mapping[str, Mapping[str, Any]],
+        feeds: Mapping[str, Sequence[str]],
+        audit: Audit = lambda dataset: None,
+        on_progress: OnProgress = lambda step, detail: None,
+    ) -> None:
+        self._settings = settings
+        self._project = project
+        self._formats = formats
+        self._feeds = feeds
+        self._audit = audit
+        self._on_progress = on_progress
+        self._dbt = DbtRunner(project)
+
+    def run(
+        self,
+        datasets: Collection[str],
+        companions: Collection[str],
+        *,
+        full: Collection[str] = (),
+        run_id: str = "",
+    ) -> Iterator[Outcome]:
+        """Refresh the datasets, then the companions that are made from what changed.
+
+        Args:
+            datasets: names from `DATASETS`.
+            companions: companion models that may be refreshed.
+            full: datasets to refresh from all of raw, whatever the watermark says.
+            run_id: recorded with the refresh.
+
+        Yields:
+            one outcome for each dataset and companion.
+        """
+        started = time.perf_counter()
+        at = datetime.now(UTC).replace(tzinfo=None)
+        plan = self.plan(datasets, full)
+        to_do = {name: state for name, state in plan.items() if state.mode != "none"}
+        outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
+        results: dict[str, NodeResult] = {}
+
+        if to_do:
+            self._seed_once()
+            results = self._dbt_run("write", to_do, self._written(to_do))
+            for name in to_do:
+                self._judge_written(outcomes[name], results)
+        to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
+        made = self._companions_to_make(companions, outcomes, to_publish)
+        if to_publish or made:
+            self._mark_full(to_publish)
+            published = self._dbt_run("publish", to_publish, [*self._published(to_publish), *made])
+            for name in to_publish:
+                self._judge_published(outcomes[name], published)
+            results |= published
+        seconds = time.perf_counter() - started
+        self._finish(outcomes, to_publish, at, run_id, seconds)
+        for companion in companions:
+            outcomes[companion] = self._companion_outcome(companion, made, outcomes, results)
+        self._verify(outcomes, at)
+        yield from outcomes.values()
+
+    def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
+        """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
+        with connect(self._settings) as connection:
+            control.prepare(connection)
+            known = control.watermarks(connection)
+            plan = {}
+            for name in datasets:
+                upto = control.last_landing_id(connection, name)
+                rules = self._project.rules_version(name, self._formats_of(name))
+                watermark = known.get(name)
+                if name in full or watermark is None or watermark.rule_set_version != rules:
+                    plan[name] = State("full", 0, upto, rules)
+                elif upto > watermark.landing_id:
+                    plan[name] = State("incremental", watermark.landing_id, upto, rules)
+                else:
+                    plan[name] = State("none", watermark.landing_id, upto, rules)
+            return plan
+
+    def _formats_of(self, dataset: str) -> dict[str, Any]:
+        return {system: self._formats[system] for system in self._feeds.get(dataset, ())}
+
+    def _outcome(self, dataset: str, state: State) -> Outcome:
+        return Outcome(
+            name=f"stg_{dataset}",
+            dataset=dataset,
+            status="unchanged" if state.mode == "none" else "published",
+            mode=state.mode,
+            new_rows=state.upto - state.after,
+            watermark=state.upto,
+        )
+
+    def _seed_once(self) -> None:
+        """Load the reference data, unless it is there as this state of the project has it."""
+        with connect(self._settings) as connection:
+            connection.execute("create table if not exists control.reference (fingerprint varchar not null)")
+            row = connection.execute("select fingerprint from control.reference").fetchone()
+        if row and row[0] == self._project.fingerprint:
+            return
+        self._on_progress("reference data", "loading")
+        failed = [r for r in self._dbt.run("seed", ["resource_type:seed"], {}).values() if not r.succeeded]
+        if failed:
+            raise RefreshError(f"The reference data {failed[0].name} could not be loaded: {failed[0].message}")
+        with connect(self._settings) as connection:
+            connection.execute("begin; delete from control.reference")
+            connection.execute("insert into control.reference values (?)", [self._project.fingerprint])
+            connection.execute("commit")
+
+    def _dbt_run(
+        self, phase: str, states: Mapping[str, State], select: Sequence[str]
+    ) -> dict[str, NodeResult]:
+        variables = {
+            "sources": self._formats,
+            "refresh": {name: state.variables() for name, state in states.items()},
+            "phase": phase,
+        }
+        return self._dbt.run("run", select, variables, lambda node, status: self._on_progress(phase, node))
+
+    def _written(self, datasets: Collection[str]) -> list[str]:
+        return [
+            model
+            for name in datasets
+            for model in (f"base_{name}", f"dispositions_{name}", f"stg_{name}", *self._audited_companions(name))
+        ]
+
+    def _published(self, datasets: Collection[str]) -> list[str]:
+        return [
+            model
+            for name in datasets
+            for model in (
+                f"dispositions_{name}", f"stg_{name}", f"quarantine_{name}", *self._audited_companions(name),
+            )
+        ]  # fmt: skip
+
+    def _audited_companions(self, dataset: str) -> list[str]:
+        """Companions that are written and published with their dataset, key by key."""
+        models = self._project.models()
+        return [
+            name
+            for name in models
+            if name.startswith(f"stg_{dataset}__") and models[name]["config"]["materialized"] == "audited"
+        ]
+
+    def _judge_written(self, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
+        assert outcome.dataset is not None
+        self._note_failure(outcome, results, self._written([outcome.dataset]))
+        if outcome.status == "published":
+            self._on_progress("audit", outcome.name)
+            held = self._audit(outcome.dataset)
+            if held:
+                outcome.status, outcome.message = "held", held
+
+    def _judge_published(self, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
+        assert outcome.dataset is not None
+        self._note_failure(outcome, results, self._published([outcome.dataset]))
+
+    @staticmethod
+    def _note_failure(outcome: Outcome, results: Mapping[str, NodeResult], models: Sequence[str]) -> None:
+        for model in models:
+            result = results.get(model)
+            if result is None or not result.succeeded:
+                outcome.status = "failed"
+                outcome.message = f"{model}: {result.message if result else 'was not run'}"
+                return
+
+    def _mark_full(self, states: Mapping[str, State]) -> None:
+        with connect(self._settings) as connection:
+            for name, state in states.items():
+                if state.mode == "full":
+                    control.forget_watermark(connection, name)
+
+    def _companions_to_make(
+        self, companions: Collection[str], outcomes: Mapping[str, Outcome], published: Collection[str]
+    ) -> list[str]:
+        """Those that are made from something that is to be published now and from nothing that can't be."""
+        with connect(self._settings, read_only=True) as connection:
+            ready = set(control.watermarks(connection)) | set(published)
+            missing = {c for c in companions if not control.table_exists(connection, "staged", c)}
+        audited = {model for name in DATASETS for model in self._audited_companions(name)}
+        return [
+            companion
+            for companion in companions
+            if companion not in audited
+            and self._project.companions[companion] <= ready
+            and (companion in missing or self._project.companions[companion] & set(published))
+            and all(outcomes[d].good for d in self._project.companions[companion] if d in outcomes)
+        ]
+
+    def _finish(
+        self, outcomes: Mapping[str, Outcome], published: Mapping[str, State], at: datetime, run_id: str,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        """Move the watermarks, last; count, and record the refresh."""
+        with connect(self._settings) as connection:
+            for name, state in published.items():
+                if outcomes[name].good:
+                    control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
+            for name, outcome in outcomes.items():
+                if outcome.dataset is None:
+                    continue
+                outcome.counts = control.count(connection, name)
+                outcome.seconds = seconds
+                if name in published and outcome.good:
+                    control.record_refresh(
+                        connection, name, run_id, at, outcome.mode, outcome.new_rows, seconds, outcome.counts
+                    )
+
+    def _companion_outcome(
+        self, companion: str, made: Collection[str], outcomes: Mapping[str, Outcome],
+        results: Mapping[str, NodeResult],
+    ) -> Outcome:  # fmt: skip
+        outcome = Outcome(companion, None, "unchanged")
+        result = results.get(companion)
+        bad = [d for d in self._project.companions[companion] if d in outcomes and not outcomes[d].good]
+        if bad:
+            outcome.status = "skipped"
+            outcome.message = f"stg_{bad[0]} was not published"
+        elif result is not None:
+            outcome.status = "published" if result.succeeded else "failed"
+            outcome.message, outcome.seconds = result.message, result.seconds
+        return outcome
+
+    def _verify(self, outcomes: Mapping[str, Outcome], at: datetime) -> None:
+        """Run the dbt tests of what was published now."""
+        models = [outcome.name for outcome in outcomes.values() if outcome.status == "published"]
+        if not models:
+            return
+        self._on_progress("verify", f"{len(models)} tables")
+        tests = self._project.tests()
+        wanted = [name for name, model in tests.items() if model in models]
+        if not wanted:
+            return
+        results = self._dbt.run("test", wanted, {"sources": self._formats, "phase": "all"})
+        by_model = {outcome.name: outcome for outcome in outcomes.values()}
+        records = []
+        for name, result in results.items():
+            status = {"pass": "passed", "warn": "warned"}.get(result.status, "failed")
+            model = tests[name]
+            by_model[model].checks.append(
+                Check(model, name, status, result.failures or 0, result.seconds, result.message)
+            )
+            records.append((model.removeprefix("stg_").split("__")[0], name, status))
+        with connect(self._settings) as connection:
+            control.record_checks(connection, records, at)
