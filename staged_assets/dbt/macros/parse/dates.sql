@@ -1,0 +1,203 @@
+{#-
+  Dates, timestamps and booleans. `x` is a SQL expression of text, `system` one of the row's source system.
+
+    parse_date(x)       ISO 8601 (extended form), and what the system's `date_formats` say; of a valid timestamp the
+                        calendar date as written. Two formats of one system that read a text differently: NULL.
+    parse_timestamp(x)  UTC, without zone: an ISO 8601 date, `T` or a blank, `HH:MM[:SS[.fraction]]`, optionally `Z` or an
+                        offset, which is honoured. Without offset it is in the system's time zone: a time that a change
+                        of clocks skips is read with the offset before it, one that comes twice with the one after it.
+                        A fraction beyond microseconds is cut. A date in one of the system's `date_formats` may stand
+                        for the ISO date. A date alone is NULL.
+    parse_boolean(x)    true/false, yes/no, y/n, t/f, 1/0, in any case
+
+  `date_formats` are in strptime's notation, read strictly: a day or month has one or two digits (two where no separator
+  follows or precedes it), %Y four, and nothing may be left over.
+-#}
+
+{%- macro iso_date_pattern() -%}
+    (?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}
+{%- endmacro -%}
+
+{%- macro iso_time_pattern() -%}
+    (?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?
+{%- endmacro -%}
+
+{%- macro iso_zone_pattern() -%}
+    Z|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)
+{%- endmacro -%}
+
+{#- What follows a date in a timestamp. -#}
+{%- macro time_pattern() -%}
+    [T ]{{ iso_time_pattern() }}(?: ?(?:{{ iso_zone_pattern() }}))?
+{%- endmacro -%}
+
+{%- macro parse_date(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_date', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_date(x, system) -%}
+    case
+        when {{ duckdb__is_plain_date(x) }} then try_cast({{ x }} as date)
+        when {{ x }} is not null then coalesce({{ duckdb__iso_date(x) }}, {{ bind('written', trimmed(x),
+            'coalesce(' ~ duckdb__iso_date('written') ~ ', '
+            ~ by_system('written', system, 'date_formats', [], duckdb__formatted_date) ~ ')') }})
+    end
+{%- endmacro -%}
+
+{%- macro duckdb__iso_date(text) -%}
+    try_cast(regexp_extract({{ text }}, '^({{ iso_date_pattern() }})(?:{{ time_pattern() }})?$', 1) as date)
+{%- endmacro -%}
+
+{%- macro is_plain_date(x) -%}
+    {{ adapter.dispatch('is_plain_date', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_date(x) -%}
+    coalesce(strlen({{ x }}) = 10 and try_cast({{ x }} as date)::varchar = {{ x }}, false)
+{%- endmacro -%}
+
+{#- The date that the formats agree on, whatever time follows it. -#}
+{%- macro duckdb__formatted_date(text, formats) -%}
+    {%- if formats -%}
+        {%- set readings = [] -%}
+        {%- for format in formats -%}
+            {%- do readings.append(duckdb__reading(text if has_time(format) else 'day', format) ~ '::date') -%}
+        {%- endfor -%}
+        {{ bind('day', "regexp_replace(" ~ text ~ ", '" ~ time_pattern() ~ "$', '')", duckdb__agreed(readings)) }}
+    {%- else -%}
+        cast(null as date)
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro has_time(format) -%}
+    {{ return('%H' in format or '%I' in format) }}
+{%- endmacro -%}
+
+{%- macro duckdb__reading(text, format) -%}
+    case when regexp_full_match({{ text }}, '{{ format_pattern(format) }}') then try_strptime({{ text }}, {{ sql_text(format) }}) end
+{%- endmacro -%}
+
+{#- The one value that the readings give; NULL when they give none or several. -#}
+{%- macro duckdb__agreed(readings) -%}
+    {%- if readings | length == 1 -%}
+        {{ readings[0] }}
+    {%- else -%}
+        {{ bind('readings', 'list_distinct([' ~ readings | join(', ') ~ '])',
+                'case when len(readings) = 1 then readings[1] end') }}
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- The strict pattern of a strptime format. -#}
+{%- macro format_pattern(format) -%}
+    {%- set widths = {'Y': '[0-9]{4}', 'y': '[0-9]{2}', 'b': '[A-Za-z]{3}', 'B': '[A-Za-z]+', 'M': '[0-9]{2}',
+                      'S': '[0-9]{2}', 'f': '[0-9]{1,6}', 'p': '[AaPp][Mm]', 'j': '[0-9]{3}'} -%}
+    {%- set parts = format.replace('%-', '%').split('%') -%}
+    {%- set pattern = [modules.re.escape(parts[0]).replace("'", "''")] -%}
+    {%- for part in parts[1:] -%}
+        {%- set directive = part[:1] -%}
+        {%- set crowded = (part | length == 1 and not loop.last) or (parts[loop.index0] | length == 1 and not loop.first) -%}
+        {%- if directive in widths -%}
+            {%- do pattern.append(widths[directive]) -%}
+        {%- elif directive in ['d', 'm', 'H', 'I'] -%}
+            {%- do pattern.append('[0-9]{2}' if crowded else '[0-9]{1,2}') -%}
+        {%- else -%}
+            {{ exceptions.raise_compiler_error("date_formats has '" ~ format ~ "': '%" ~ directive
+                ~ "' is not supported; use %d %m %Y %y %b %B %j %H %I %M %S %f %p.") }}
+        {%- endif -%}
+        {%- do pattern.append(modules.re.escape(part[1:]).replace("'", "''")) -%}
+    {%- endfor -%}
+    {{ pattern | join }}
+{%- endmacro -%}
+
+{%- macro parse_timestamp(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_timestamp', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_timestamp(x, system) -%}
+    case
+        when {{ duckdb__is_plain_timestamp(x) }} then
+            {{ by_system('try_cast(' ~ x ~ ' as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) }}
+        when {{ x }} is not null then {{ bind('written', trimmed(x), 'coalesce('
+            ~ duckdb__written_timestamp('written', system) ~ ', ' ~ duckdb__formatted_timestamp('written', system) ~ ')') }}
+    end
+{%- endmacro -%}
+
+{#- A date, ISO or in one of the system's formats, then an ISO time. -#}
+{%- macro duckdb__written_timestamp(text, system) -%}
+    {%- set parts = "regexp_extract(" ~ text ~ ", '^(.*)[T ](" ~ iso_time_pattern() ~ ")(?: ?("
+        ~ iso_zone_pattern() ~ "))?$', ['day', 'clock', 'zone'])" -%}
+    {%- set day = by_system('parts.day', system, 'date_formats', [], duckdb__iso_day) -%}
+    {%- set naive = by_system('try_cast(moment as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) -%}
+    {%- set offset = duckdb__representable('try_cast(moment || parts.zone as timestamptz)') -%}
+    {{ bind('parts', parts, bind('moment', day ~ " || ' ' || parts.clock",
+        "case when parts.zone = '' then " ~ naive ~ " else " ~ offset ~ " end")) }}
+{%- endmacro -%}
+
+{%- macro duckdb__iso_day(day, formats) -%}
+    {%- set readings = [] -%}
+    {%- for format in formats if not has_time(format) -%}
+        {%- do readings.append(duckdb__reading(day, format) ~ '::date') -%}
+    {%- endfor -%}
+    (case
+        when regexp_full_match({{ day }}, '{{ iso_date_pattern() }}') then {{ day }}
+        {%- if readings %} else {{ duckdb__agreed(readings) }}::varchar {%- endif %}
+    end)
+{%- endmacro -%}
+
+{#- What the formats that hold a time themselves give. -#}
+{%- macro duckdb__formatted_timestamp(text, system) -%}
+    {%- set moment = by_system(text, system, 'date_formats', [], duckdb__formatted_moment) -%}
+    {{ by_system(moment, system, 'time_zone', 'UTC', duckdb__in_utc) }}
+{%- endmacro -%}
+
+{%- macro duckdb__formatted_moment(text, formats) -%}
+    {%- set readings = [] -%}
+    {%- for format in formats if has_time(format) -%}
+        {%- do readings.append(duckdb__reading(text, format)) -%}
+    {%- endfor -%}
+    {{ duckdb__agreed(readings) if readings else 'cast(null as timestamp)' }}
+{%- endmacro -%}
+
+{%- macro duckdb__in_utc(moment, zone) -%}
+    {%- if zone == 'UTC' -%}
+        {{ moment }}
+    {%- else -%}
+        {{ duckdb__representable("timezone(" ~ sql_text(zone) ~ ", " ~ moment ~ ")") }}
+    {%- endif -%}
+{%- endmacro -%}
+
+{#- In UTC without zone; NULL when that leaves the years 1 to 9999. -#}
+{%- macro duckdb__representable(instant) -%}
+    {{ bind('instant', instant, "case when instant between '0001-01-01 00:00:00+00'::timestamptz"
+        ~ " and '9999-12-31 23:59:59.999999+00'::timestamptz then make_timestamp(epoch_us(instant)) end") }}
+{%- endmacro -%}
+
+{%- macro is_plain_timestamp(x) -%}
+    {{ adapter.dispatch('is_plain_timestamp', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_timestamp(x) -%}
+    coalesce(strlen({{ x }}) between 19 and 26 and try_cast({{ x }} as timestamp)::varchar = {{ x }}, false)
+{%- endmacro -%}
+
+{%- macro parse_boolean(x) -%}
+    {{ adapter.dispatch('parse_boolean', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_boolean(x) -%}
+    case
+        when {{ x }} in ('true', 'false') then {{ x }} = 'true'
+        when {{ x }} is not null then case lower({{ trimmed(x) }})
+            {%- for word in ['true', 'yes', 'y', 't', '1'] %} when '{{ word }}' then true {%- endfor %}
+            {%- for word in ['false', 'no', 'n', 'f', '0'] %} when '{{ word }}' then false {%- endfor %}
+        end
+    end
+{%- endmacro -%}
+
+{%- macro is_plain_boolean(x) -%}
+    {{ adapter.dispatch('is_plain_boolean', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_boolean(x) -%}
+    coalesce({{ x }} in ('true', 'false'), false)
+{%- endmacro -%}

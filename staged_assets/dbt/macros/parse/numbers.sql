@@ -1,0 +1,112 @@
+{#-
+  Numbers. `x` is a SQL expression of text, `system` one of the row's source system: the decimal mark is the system's.
+
+    parse_integer(x)     bigint: optional sign and digits. An all-zero fraction is accepted, because systems that keep ids
+                         as floating point export `17850.0`. No grouping, no exponent, no other base.
+    parse_decimal(x)     decimal(18,4): optional sign, digits plain or in well-formed groups of three, optional fraction of
+                         at most four significant digits (more is NULL, never rounded), optional currency sign or code.
+    parse_amount(x)      the same, only with a currency sign or code.
+    parse_percentage(x)  fraction 0–1 as decimal(18,4): `15%`, `15` and `0.15` are one value, `1` is the whole, `1%` is 0.01.
+
+  Groups are set apart by the one of `.` and `,` that is not the decimal mark, an apostrophe, or a (no-break, thin) blank.
+  Plain: what the engine itself would write, save that trailing zeros of a fraction do not matter.
+-#}
+
+{#- The text with `.` for the decimal mark and `,` between groups, however the system writes them. -#}
+{%- macro pointed(x, system) -%}
+    {{ by_system(x, system, 'decimal_mark', '.', with_point) }}
+{%- endmacro -%}
+
+{%- macro with_point(x, mark) -%}
+    {% if mark == '.' %}{{ x }}{% else %}translate({{ x }}, '.,', ',.'){% endif %}
+{%- endmacro -%}
+
+{%- macro parse_integer(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_integer', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_integer(x, system) -%}
+    case
+        when {{ duckdb__is_plain_integer(x) }} then try_cast({{ x }} as bigint)
+        when {{ x }} is not null then
+            try_cast(regexp_extract({{ trimmed(pointed(x, system)) }}, '^([+-]?[0-9]+)(?:[.]0+)?$', 1) as bigint)
+    end
+{%- endmacro -%}
+
+{%- macro is_plain_integer(x) -%}
+    {{ adapter.dispatch('is_plain_integer', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_integer(x) -%}
+    coalesce(try_cast({{ x }} as bigint)::varchar = {{ x }}, false)
+{%- endmacro -%}
+
+{%- macro parse_decimal(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_decimal', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_decimal(x, system) -%}
+    {%- set text = pointed(x, system) -%}
+    case
+        when {{ duckdb__is_pointed_decimal(text) }} then try_cast({{ text }} as decimal(18, 4))
+        when {{ x }} is not null then {{ bind('text', trimmed(text), duckdb__number(without_currency('text'))) }}
+    end
+{%- endmacro -%}
+
+{%- macro is_plain_decimal(x, system='_source_system') -%}
+    {{ adapter.dispatch('is_plain_decimal', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{#- Where the mark is a comma, swapping makes a point a group mark, which is not plain; a comma never is. -#}
+{%- macro duckdb__is_plain_decimal(x, system) -%}
+    ({{ duckdb__is_pointed_decimal(pointed(x, system)) }} and {{ duckdb__is_pointed_decimal(x) }})
+{%- endmacro -%}
+
+{%- macro duckdb__is_pointed_decimal(x) -%}
+    coalesce(starts_with(try_cast({{ x }} as decimal(18, 4))::varchar, {{ x }}) and not ends_with({{ x }}, '.'), false)
+{%- endmacro -%}
+
+{%- macro parse_amount(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_amount', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__parse_amount(x, system) -%}
+    {{ bind('text', trimmed(pointed(x, system)), bind('amount', without_currency('text'),
+        'case when amount <> text then ' ~ duckdb__number('amount') ~ ' end')) }}
+{%- endmacro -%}
+
+{%- macro parse_percentage(x, system='_source_system') -%}
+    {{ adapter.dispatch('parse_percentage', 'staged_assets')(x, system) }}
+{%- endmacro -%}
+
+{#- A hundredth that needs more than four digits is NULL, not rounded. -#}
+{%- macro duckdb__parse_percentage(x, system) -%}
+    {%- set unit = '[' ~ blank_characters() ~ ']*(?:%|％|٪|percent|per cent|pct)$' -%}
+    {%- set stripped = "regexp_replace(text, '(?i)" ~ unit ~ "', '')" -%}
+    {{ bind('text', trimmed(pointed(x, system)), bind('bare', stripped, bind('number', duckdb__number('bare'), "case
+        when bare = text and number between 0 and 1 then number
+        when number between 0 and 100 and number * 100 = floor(number * 100) then (number * 0.01)::decimal(18, 4)
+    end"))) }}
+{%- endmacro -%}
+
+{#- Digits, plain or in well-formed groups, and at most four significant digits after the point. -#}
+{%- macro duckdb__number(text) -%}
+    case
+        when regexp_full_match({{ text }}, '[+-]?(?:(?:[0-9]+
+            {%- for mark in [",", "[''’]", "[ \\x{00A0}\\x{2009}\\x{202F}]"] -%}
+                |[1-9][0-9]{0,2}(?:{{ mark }}[0-9]{3})+
+            {%- endfor -%}
+            )(?:[.][0-9]{1,4}0*)?|[.][0-9]{1,4}0*)')
+            then try_cast(regexp_replace({{ text }}, '[^0-9.+-]', '', 'g') as decimal(18, 4))
+    end
+{%- endmacro -%}
+
+{#- Without one currency, before the number (a sign may come first) or after it: any currency sign, the usual letters
+    before a dollar sign, common abbreviations, or an ISO 4217 code. -#}
+{%- macro without_currency(text) -%}
+    {%- set currency -%}
+        (?:\p{Sc}|(?:US|AU|CA|NZ|HK|[ACRS])\$|(?:Rs|Fr|kr)\.?|zł|Kč|Ft|lei|лв|{{ iso_currency_codes() }})
+    {%- endset -%}
+    {%- set gap = '[' ~ blank_characters() ~ ']*' -%}
+    regexp_replace({{ text }}, '(?i)^([+-]?){{ currency }}{{ gap }}|{{ gap }}{{ currency }}$', '\1')
+{%- endmacro -%}

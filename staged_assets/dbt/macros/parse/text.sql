@@ -1,0 +1,103 @@
+{#-
+  Text: what counts as blank, and the cleaned forms of names, codes and keys.
+
+    is_blank(x)     NULL, empty, only Unicode white space or invisible characters, or exactly a null token after trimming
+    clean_text(x)   blank → NULL, trimmed, NFC
+    clean_name(x)   clean_text with inner white space collapsed to one blank
+    clean_code(x)   clean_name in upper case without blanks
+    slug(x)         kebab-case ASCII key; a text without any ASCII letter or digit gets `x-` and 8 hexadecimal digits
+    lookup_key(x)   lower case, accents stripped, punctuation and white space collapsed to one blank: what the
+                    reference seeds are joined on; NULL where nothing is left
+-#}
+
+{#- The inside of a character class: C0 controls, White_Space, and what is invisible (zero-width, direction marks). -#}
+{%- macro blank_characters() -%}
+    \x{0000}-\x{0020}\x{007F}-\x{00A0}\p{Z}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FEFF}
+{%- endmacro -%}
+
+{#- Without white space and invisible characters at either end. -#}
+{%- macro trimmed(x) -%}
+    {{ adapter.dispatch('trimmed', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{#- The wide pattern is tried only where an end is not printable ASCII. -#}
+{%- macro duckdb__trimmed(x) -%}
+    case
+        when regexp_matches({{ x }}, '^[^!-~]|[^!-~]$')
+            then regexp_replace({{ x }}, '^[{{ blank_characters() }}]+|[{{ blank_characters() }}]+$', '', 'g')
+        else {{ x }}
+    end
+{%- endmacro -%}
+
+{%- macro null_texts() -%}
+    ''{% for token in var('null_tokens') %}, {{ sql_text(token) }}{% endfor %}
+{%- endmacro -%}
+
+{%- macro is_blank(x) -%}
+    {{ adapter.dispatch('is_blank', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_blank(x) -%}
+    coalesce({{ trimmed(x) }} in ({{ null_texts() }}), true)
+{%- endmacro -%}
+
+{%- macro clean_text(x) -%}
+    {{ adapter.dispatch('clean_text', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{#- Printable ASCII without blanks at the ends, which nearly every text is, needs neither trimming nor NFC. -#}
+{%- macro duckdb__clean_text(x) -%}
+    case
+        when {{ x }} in ({{ null_texts() }}) then null
+        when regexp_full_match({{ x }}, '[!-~](?:[ -~]*[!-~])?') then {{ x }}
+        else {{ bind('clean', 'nfc_normalize(' ~ trimmed(x) ~ ')', 'case when clean not in (' ~ null_texts() ~ ') then clean end') }}
+    end
+{%- endmacro -%}
+
+{%- macro clean_name(x) -%}
+    {{ adapter.dispatch('clean_name', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__clean_name(x) -%}
+    case
+        when {{ x }} in ({{ null_texts() }}) then null
+        when regexp_full_match({{ x }}, '[!-~]+(?: [!-~]+)*') then {{ x }}
+        else regexp_replace({{ duckdb__clean_text(x) }}, '[{{ blank_characters() }}]+', ' ', 'g')
+    end
+{%- endmacro -%}
+
+{%- macro clean_code(x) -%}
+    {{ adapter.dispatch('clean_code', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__clean_code(x) -%}
+    upper(regexp_replace({{ duckdb__clean_text(x) }}, '[{{ blank_characters() }}]+', '', 'g'))
+{%- endmacro -%}
+
+{#- Lower case without accents; the Latin letters that no accent makes are spelled out. -#}
+{%- macro folded(x) -%}
+    {{ adapter.dispatch('folded', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__folded(x) -%}
+    replace(replace(replace(replace(
+        translate(lower(strip_accents({{ x }})), 'łøđðıŀħŧ', 'loddilht'),
+        'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
+{%- endmacro -%}
+
+{%- macro lookup_key(x) -%}
+    {{ adapter.dispatch('lookup_key', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__lookup_key(x) -%}
+    nullif(trim(regexp_replace({{ duckdb__folded(x) }}, '[^\p{L}\p{M}\p{N}]+', ' ', 'g')), '')
+{%- endmacro -%}
+
+{%- macro slug(x) -%}
+    {{ adapter.dispatch('slug', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__slug(x) -%}
+    {{ bind('clean', duckdb__clean_text(x), "coalesce(nullif(trim(regexp_replace("
+        ~ duckdb__folded('clean') ~ ", '[^a-z0-9]+', '-', 'g'), '-'), ''), 'x-' || left(md5(clean), 8))") }}
+{%- endmacro -%}
