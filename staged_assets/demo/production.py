@@ -1,0 +1,126 @@
+"""Make what one feed sends: each entity's records with their history and their dirt, judged by the reference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from staged_assets.demo.dice import Dice
+from staged_assets.demo.dirt import Planting, dirt_plan
+from staged_assets.demo.feeds import RECORD_NO, Feed
+from staged_assets.demo.histories import ONCE, SPOILERS, History, Step, histories_of, steps
+from staged_assets.demo.plan import Plan
+from staged_assets.demo.records import Record
+from staged_assets.demo.truth import DELETE, UPSERT, Row, Violation, judge
+from staged_assets.demo.world import World, utc_text
+from staged_assets.demo.writers import line_of
+
+
+@dataclass(slots=True)
+class Sent:
+    """A record on its way.
+
+    Attributes:
+        row: what is to become of it.
+        fields: what is written, by source column.
+        cursor: the update time as its system writes it.
+        arrival: seconds from the start of the demo's time.
+        damaged: what is written instead, if it lost its shape.
+    """
+
+    row: Row
+    fields: Record
+    cursor: str | None
+    arrival: int
+    damaged: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Production:
+    """What one feed sends.
+
+    Attributes:
+        world: how much there is of everything.
+        feed: the feed.
+        dirt: which entities are dirty.
+        histories: which entities have more than one version.
+    """
+
+    world: World
+    feed: Feed
+    dirt: Plan[Planting]
+    histories: Plan[History]
+
+    @classmethod
+    def of(cls, world: World, feed: Feed) -> "Production":
+        """Plan a feed."""
+        size = len(world.numbers(feed.system, feed.dataset))
+        wanted = [(history, max(1, round(history.rate * size))) for history in histories_of(feed)]
+        histories = Plan(size, wanted, stride=0.414, offset=world.seed)
+        return cls(world, feed, dirt_plan(feed, size, world.seed), histories)
+
+    def entities(self) -> Iterator[list[Sent]]:
+        """The records of each entity, judged, in order of arrival."""
+        for position, number in enumerate(self.world.numbers(self.feed.system, self.feed.dataset)):
+            dirt = self.dirt.at(position)
+            happening = self.histories.at(position)
+            # Versions of a damaged record would have no version that a raw row can tell.
+            history = happening[0] if happening and not (dirt and dirt[0].damages) else ONCE
+            sent = [self.send(number, step, history.kind, dirt) for step in steps(history, 1 + number % 3)]
+            judge([each.row for each in sent], self.feed.key)
+            yield sent
+
+    def send(self, number: int, step: Step, kind: str | None, dirt: tuple[Planting, int] | None = None) -> Sent:
+        """One record of an entity, not judged yet.
+
+        Args:
+            number: the entity.
+            step: content and times.
+            kind: the history that the record belongs to; None for a plain one.
+            dirt: what is planted in it, and how often that was planted before.
+        """
+        feed = self.feed
+        dice = Dice(self.world.seed, feed.name, number)
+        created = self.world.created(feed.dataset, number, dice)
+        record = feed.maker(self.world, number, step.version, created, dice)
+        violations: list[Violation] = []
+        if dirt:
+            violations = list(dirt[0].violations)
+            if not dirt[0].damages:
+                dirt[0].plant(record, dirt[1])
+        if step.spoiled:
+            column, value, code = SPOILERS[feed.dataset]
+            record[column] = value
+            violations = [each for each in violations if each[1] != column] + [(code, column)]
+        if step.deletes and feed.system != "erp":
+            record = {name: value for name, value in record.items() if name == feed.key}
+        record_no = f"{feed.source}-{number}-{step.content}"
+        updated = created + step.updated
+        fields, cursor = self._fields(record, record_no, step.deletes, updated)
+        damaged = dirt[0].value(dirt[1])(line_of(fields), record_no) if dirt and dirt[0].damages else None
+        readable = damaged is None and all(column != feed.key for _, column in violations)
+        row = Row(
+            dataset=feed.dataset,
+            system=feed.system,
+            record_no=record_no,
+            key=number if readable else None,
+            updated=utc_text(updated) if cursor and damaged is None else None,
+            operation=DELETE if step.deletes else UPSERT,
+            violations=violations,
+            kinds=[name for name in (kind, dirt and dirt[0].dirt.kind) if name],
+        )
+        return Sent(row, fields, cursor, created + step.arrival, damaged)
+
+    def _fields(self, record: Record, record_no: str, deletes: bool, updated: int) -> tuple[Record, str | None]:
+        fields: Record = {RECORD_NO: record_no}
+        cursor = None
+        if self.feed.marker and self.feed.cursor:
+            column, kept, deleted = self.feed.marker
+            cursor = self.feed.notation.cursor(updated)
+            fields[column] = deleted if deletes else kept
+            fields[self.feed.cursor] = cursor
+        fields.update(self.feed.render(record))
+        return fields, cursor
+
+    def columns(self) -> list[str]:
+        """The source columns of the feed's records."""
+        number = self.world.numbers(self.feed.system, self.feed.dataset)[0]
+        return list(self.send(number, Step("A", 0, 0), None).fields)

@@ -1,0 +1,161 @@
+"""The reference that says where each raw row must end: the rules of the staged datasets, applied to what was planted.
+
+It shares no code with the landing or with the staging models.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Violation = tuple[str, str | None]  # (code, column)
+
+#: Columns whose violation rejects the row; that of any other only nulls the cell.
+REQUIRED = {
+    dataset: frozenset(columns.split())
+    for dataset, columns in {
+        "audience_segments": "audience_segment_id segment_name",
+        "consumers": "consumer_id",
+        "interactions": "interaction_id consumer_id touchpoint_id interaction_date",
+        "inventory": "inventory_id item_id",
+        "items": "item_id",
+        "location_dimension": "location_id",
+        "loyalty_activities": "loyalty_activity_id consumer_id activity_date",
+        "media_channels": "media_channel_id",
+        "offers": "offer_id offer_name valid_from valid_to",
+        "orders": "order_id item_id order_date",
+        "sales": "sale_id sale_date",
+        "shops": "shop_id",
+        "suppliers": "supplier_id supplier_name",
+        "touchpoints": "touchpoint_id",
+    }.items()
+}
+#: Each source system has its own versions of a key: they are merged field by field, not ranked against each other.
+CONSOLIDATED = frozenset({"consumers", "shops", "suppliers"})
+
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+DELETE, UPSERT = "delete", "upsert"
+
+
+@dataclass(slots=True)
+class Row:
+    """One record as it was sent, and what becomes of it.
+
+    Attributes:
+        key: the entity's number, however the record writes it; None where the record has no readable key.
+        updated: source version as naive UTC, ISO 8601; None where there is none.
+        violations: what was planted in this record.
+        kinds: the kinds of dirt and the history it belongs to.
+        disposition: staged, rejected, superseded, duplicate or deleted; empty until judged.
+        already_landed: the same source version was sent before: no raw row of its own.
+    """
+
+    dataset: str
+    system: str
+    record_no: str
+    key: int | None
+    updated: str | None
+    operation: str
+    violations: Sequence[Violation] = ()
+    kinds: Sequence[str] = ()
+    disposition: str = ""
+    already_landed: bool = False
+    reasons: list[Violation] = field(default_factory=list)
+    defects: list[Violation] = field(default_factory=list)
+
+    def as_truth(self) -> str:
+        """The line of the truth file."""
+        truth: dict[str, Any] = {
+            "dataset": self.dataset,
+            "system": self.system,
+            "record_no": self.record_no,
+            "source_updated_at": self.updated,
+            "disposition": self.disposition,
+            "reasons": self.reasons,
+            "defects": self.defects,
+            "key": self.key,
+            "operation": self.operation,
+            "kinds": self.kinds,
+        }
+        if self.already_landed:
+            truth["already_landed"] = True
+        return _ENCODE(truth)
+
+    @classmethod
+    def from_truth(cls, line: str) -> "Row":
+        """The row of a line, judged as it says."""
+        truth = json.loads(line)
+        return cls(
+            dataset=truth["dataset"],
+            system=truth["system"],
+            record_no=truth["record_no"],
+            key=truth["key"],
+            updated=truth["source_updated_at"],
+            operation=truth["operation"],
+            violations=[(code, column) for code, column in truth["reasons"] + truth["defects"]],
+            kinds=truth["kinds"],
+            disposition=truth["disposition"],
+            already_landed=truth.get("already_landed", False),
+            reasons=truth["reasons"],
+            defects=truth["defects"],
+        )
+
+
+def chain(row: Row) -> tuple[str, int | None, str | None]:
+    """Rows with the same chain are versions of one thing."""
+    return row.dataset, row.key, row.system if row.dataset in CONSOLIDATED else None
+
+
+def judge(rows: Iterable[Row], key: str) -> None:
+    """Set the dispositions, reasons and defects of all rows of one chain, given in the order in which they land.
+
+    Args:
+        rows: every row of the chain.
+        key: name of the key column: a delete marker needs only that.
+    """
+    rows = list(rows)
+    for row in rows:
+        _split_violations(row, key)
+    if len(rows) == 1:
+        rows[0].disposition = rows[0].disposition or ("deleted" if rows[0].operation == DELETE else "staged")
+        return
+    landed = list(_landed(rows))
+    sound = [row for row in landed if not row.reasons]
+    _rank(sorted(sound, key=lambda row: (row.updated is not None, row.updated or "")))
+
+
+def _split_violations(row: Row, key: str) -> None:
+    required = REQUIRED[row.dataset]
+    row.reasons, row.defects = [], []
+    for code, column in row.violations:
+        if row.operation == DELETE and column not in (key, None):
+            continue
+        (row.reasons if column is None or column in required else row.defects).append((code, column))
+    row.disposition = "rejected" if row.reasons else ""
+
+
+def _landed(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows that get a raw row: the first of each source version."""
+    first: dict[tuple[str, str | None], Row] = {}
+    for row in rows:
+        earlier = first.setdefault((row.record_no, row.updated), row)
+        if earlier is row:
+            yield row
+        else:
+            row.already_landed = True
+            row.disposition = "rejected" if row.reasons else "duplicate"
+
+
+def _rank(ordered: list[Row]) -> None:
+    kept: list[Row] = []
+    for before, row in zip([None, *ordered], ordered, strict=False):
+        if before and before.operation == row.operation == UPSERT and before.record_no == row.record_no:
+            row.disposition = "duplicate"
+        else:
+            kept.append(row)
+    for row, after in zip(kept, [*kept[1:], None], strict=False):
+        if row.operation == DELETE or (after and after.operation == DELETE):
+            row.disposition = "deleted"
+        else:
+            row.disposition = "superseded" if after else "staged"
