@@ -1,0 +1,207 @@
+"""Appending to raw: which of the incoming rows are new, and under which ids."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from staged_assets.catalogue import DATASETS
+from staged_assets.landing.layout import DELETE, UPSERT
+from staged_assets.landing.mapping import BATCH, content_sql
+from staged_assets.landing.raw_area import max_landing_id, table
+from staged_assets.sources.expressions import literal, quoted
+
+_INCOMING, _FRESH = "temp.landing_incoming", "temp.landing_fresh"
+_METADATA = ("_extra", "_source_updated_at", "_operation", "_version", "_is_malformed", "_content")
+_MALFORMED_ROWS = f"select count(*) from {_INCOMING} join {_FRESH} using (_ordinal) where _is_malformed"
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What one transaction appended: rows, of these malformed, and their landing ids."""
+
+    rows: int
+    malformed: int
+    first_landing_id: int | None
+    last_landing_id: int | None
+
+
+class Incoming:
+    """Rows on their way into one raw table, staged in the engine.
+
+    Args:
+        connection: to the warehouse.
+        system: the source system they come from.
+        dataset: one of the fourteen.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection, system: str, dataset: str) -> None:
+        self._connection = connection
+        self._system = system
+        self._dataset = DATASETS[dataset]
+        self._raw = table(dataset)
+        self._key = quoted(self._dataset.key)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what is staged."""
+        columns = ", ".join(f"{quoted(name)} varchar" for name in self._dataset.columns)
+        self._connection.execute(
+            f"create or replace temp table landing_incoming (_ordinal bigint, {columns}, _extra varchar,"
+            " _source_updated_at timestamp, _operation varchar, _version varchar, _is_malformed boolean, _content varchar)"
+        )
+
+    def add(self, batch: pa.Table, select: str) -> None:
+        """Stage a batch, mapped by a select over `BATCH`."""
+        self._connection.register(BATCH, batch)
+        try:
+            self._connection.execute(
+                f"insert into {_INCOMING} by name select *, {content_sql(self._dataset)} as _content from ({select})"
+            )
+        finally:
+            self._connection.unregister(BATCH)
+
+    def add_vanished(self) -> int | None:
+        """Stage a delete for each key that has landed and is not among the staged rows.
+
+        Keys are compared as the numbers they are, so that one which is only written differently now has not vanished.
+
+        Returns:
+            how many; None where nothing at all is staged though keys have landed: an empty snapshot deletes nothing.
+        """
+        number = _as_number(self._key)
+        gone = f"""
+            select {self._key}, arg_max(_raw_row_id, _landing_id) as _previous, arg_max(_operation, _landing_id) as _last
+            from {self._raw} where _source_system = {literal(self._system)} and {self._key} is not null
+            group by {self._key}
+            having _last = '{UPSERT}'
+              and {number} not in (select {number} from {_INCOMING} where {self._key} is not null)
+        """
+        vanished = self._number(f"select count(*) from ({gone})")
+        if vanished and not self._number(f"select count(*) from {_INCOMING} where {self._key} is not null"):
+            return None
+        others = ", ".join(
+            f"null::varchar as {quoted(name)}"
+            for name in (*self._dataset.columns, "_extra")
+            if name != self._dataset.key
+        )
+        self._connection.execute(
+            f"""
+            insert into {_INCOMING} by name
+            select *, {content_sql(self._dataset)} as _content
+            from (
+                select -row_number() over (order by {self._key}) as _ordinal, {self._key}, {others},
+                    '{DELETE}' as _operation, 'after=' || _previous as _version, false as _is_malformed
+                from ({gone})
+            )"""
+        )
+        return vanished
+
+    def append(self, landed_at: datetime) -> Appended:
+        """Append the staged rows that are new to raw. To be called in a transaction."""
+        self._find_fresh()
+        rows = self._number(f"select count(*) from {_FRESH}")
+        if not rows:
+            return Appended(0, 0, None, None)
+        last = max_landing_id(self._connection, self._dataset.name)
+        business = ", ".join(map(quoted, self._dataset.columns))
+        self._connection.execute(
+            f"""
+            insert into {self._raw} by name
+            select {business}, _extra, _raw_row_id, {literal(self._system)} as _source_system, _source_updated_at,
+                ?::timestamp as _landed_at, {last} + row_number() over (order by _ordinal) as _landing_id, _operation
+            from {_INCOMING} join {_FRESH} using (_ordinal)
+            order by _ordinal""",
+            [landed_at],
+        )
+        return Appended(rows, self._number(_MALFORMED_ROWS), last + 1, last + rows)
+
+    def _find_fresh(self) -> None:
+        """The rows that have not landed yet, each once, with their ids."""
+        self._connection.execute(
+            f"""
+            create or replace temp table landing_fresh as
+            select _ordinal, _raw_row_id
+            from (
+                select _ordinal, {self._row_id("_version")} as _raw_row_id from {_INCOMING} where _version is not null
+                qualify row_number() over (partition by _raw_row_id order by _ordinal) = 1
+            ) as offered
+            where not exists (
+                select 1 from {self._raw} as landed
+                where landed._raw_row_id = offered._raw_row_id and {self._same_time()}
+            )"""
+        )
+        if self._number(f"select count(*) from {_INCOMING} where _version is null"):
+            self._connection.execute(f"insert into {_FRESH} {self._fresh_unversioned()}")
+
+    def _same_time(self) -> str:
+        """Bounds of the rows that can have the same id: the change time is part of it, and raw is about in its order."""
+        first, last, without = self._row(
+            f"select min(_source_updated_at), max(_source_updated_at), count(*) filter (_source_updated_at is null)"
+            f" from {_INCOMING} where _version is not null"
+        )
+        bounds = []
+        if first is not None:
+            bounds.append(f"landed._source_updated_at between timestamp '{first}' and timestamp '{last}'")
+        if without:
+            bounds.append("landed._source_updated_at is null")
+        return f"({' or '.join(bounds)})" if bounds else "false"
+
+    def _fresh_unversioned(self) -> str:
+        """Rows without a version: those that differ from what their key last landed with.
+
+        A key that stands several times in one snapshot has as many current rows, its last ones. Rows without a key are
+        told apart by their content alone.
+        """
+        group = f"case when {self._key} is null then '-' || _content else '=' || {self._key} end"
+        return f"""
+            with offered as (
+                select _ordinal, {group} as _group, _operation, _content from {_INCOMING} where _version is null
+                qualify row_number() over (partition by _group, _operation, _content order by _ordinal) = 1
+            ),
+            sizes as (select _group, count(*) as _size from offered group by _group),
+            landed as (
+                select {group} as _group, _landing_id, _raw_row_id, _operation, _content
+                from (
+                    select *, {content_sql(self._dataset)} as _content from {self._raw}
+                    where _source_system = {literal(self._system)}
+                )
+            ),
+            latest as (
+                select landed.* from landed join sizes using (_group)
+                qualify row_number() over (partition by _group order by _landing_id desc) <= _size
+            ),
+            still as (
+                select * from latest
+                qualify _landing_id
+                    >= coalesce(max(_landing_id) filter (_operation = '{DELETE}') over (partition by _group), 0)
+            ),
+            previous as (
+                select _group, arg_max(_raw_row_id, _landing_id) as _raw_row_id from latest group by _group
+            )
+            select _ordinal, {self._row_id("'after=' || coalesce(previous._raw_row_id, '')")}
+            from offered left join previous using (_group)
+            where not exists (
+                select 1 from still
+                where still._group = offered._group and still._operation = offered._operation
+                    and still._content = offered._content
+            )"""
+
+    def _row_id(self, version: str) -> str:
+        """Of system, dataset, version, operation and content (which holds the key), each with its length where it varies."""
+        fixed = literal(f"{len(self._system)}:{self._system};{self._dataset.name};")
+        return f"md5({fixed} || strlen({version}) || ':' || {version} || ';' || _operation || ';' || _content)"
+
+    def _number(self, sql: str) -> int:
+        return int(self._row(sql)[0])
+
+    def _row(self, sql: str) -> tuple[Any, ...]:
+        return self._connection.execute(sql).fetchone() or (0,)
+
+
+def _as_number(key: str) -> str:
+    """A key in one way of writing it: keys are whole numbers, and ` 012`, `12` and `12.0` are one."""
+    digits = rf"regexp_extract({key}, '^\s*([+-]?\d+)(?:\.0*)?\s*$', 1)"
+    return f"coalesce(try_cast({digits} as bigint)::varchar, trim({key}))"

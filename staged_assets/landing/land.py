@@ -1,0 +1,250 @@
+"""Landing: from a source system into the raw area, each record once, nothing refused, nothing changed.
+
+A batch, its cursor and its line in `control.landings` are one transaction, so a landing that is killed anywhere goes on from
+there. A record is the same as one that has landed when its system, dataset, version, operation and content are; its
+version is the source's change time, else its position in a file, else the row that it comes after (below).
+
+Records without a version (snapshots): a record lands when its content differs from what its key last landed with, and
+the row that it comes after is its version, so A → B → A gives three rows and the same snapshot again none. A key that
+vanished from a snapshot lands as a delete, if the feed says so, in the same transaction and before the others.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from staged_assets.errors import SourceError
+from staged_assets.landing.append import Appended, Incoming
+from staged_assets.landing.mapping import (
+    BAD_BYTES,
+    BAD_TEXT,
+    FILE,
+    LINE,
+    ORDINAL,
+    FeedMapping,
+    hand_made_select,
+    position_name,
+)
+from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.config import Sources
+from staged_assets.sources.connectors import read
+from staged_assets.sources.models import Feed
+
+
+@dataclass
+class Landed:
+    """What one landing of one feed did.
+
+    Attributes:
+        read: records that the source gave.
+        landed: rows appended to raw, with the deletes of vanished keys.
+        already_landed: records that were there before.
+        vanished: deletes landed because a key was in the snapshot no more.
+        malformed: landed records that were not of the right shape.
+        seconds: how long it took.
+        cursor: where the next landing goes on.
+        problems: what a person should know of, one sentence each.
+    """
+
+    system: str
+    dataset: str
+    feed: str
+    read: int = 0
+    landed: int = 0
+    vanished: int = 0
+    malformed: int = 0
+    seconds: float = 0.0
+    cursor: Cursor | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def already_landed(self) -> int:
+        """Records that were there before."""
+        return self.read + self.vanished - self.landed
+
+
+OnProgress = Callable[[Landed], None]
+
+
+def land_feed(
+    connection: DuckDBPyConnection,
+    sources: Sources,
+    system: str,
+    feed: Feed,
+    *,
+    on_progress: OnProgress | None = None,
+) -> Landed:
+    """Land what a feed has that is new.
+
+    Args:
+        connection: to the warehouse, with the raw area prepared, in no transaction.
+        feed: one of the system's, as `sources` has it.
+        on_progress: told after each batch what was landed so far.
+
+    Raises:
+        SourceError: the system could not be read, wholly or in part; what could be read is landed.
+        ConfigurationError: the connection refers to something that is not set.
+    """
+    resolved_system, resolved_feed = sources.resolve_feed(system, feed)
+    landing = _Landing(connection, FeedMapping(resolved_system, resolved_feed), on_progress)
+    batches = read(resolved_system, resolved_feed, landing.result.cursor)
+    if resolved_feed.is_snapshot:
+        landing.land_snapshot(batches)
+    else:
+        landing.land_each(batches)
+    return landing.result
+
+
+class _Landing:
+    """The landing of one feed."""
+
+    def __init__(self, connection: DuckDBPyConnection, mapping: FeedMapping, on_progress: OnProgress | None) -> None:
+        self._connection = connection
+        self._mapping = mapping
+        self._on_progress = on_progress
+        self._started = time.perf_counter()
+        self.result = Landed(mapping.system.name, mapping.dataset.name, mapping.feed.name)
+        self.result.cursor = self._stored_cursor()
+        self._incoming = Incoming(connection, self.result.system, self.result.dataset)
+
+    def land_each(self, batches: Iterator[Batch]) -> None:
+        """Each batch in its own transaction."""
+        for batch in batches:
+            self._incoming.clear()
+            self._stage(batch, 0)
+            self._commit(len(batch), batch.cursor, batch.problems)
+
+    def land_snapshot(self, batches: Iterator[Batch]) -> None:
+        """All batches in one transaction, for what vanished shows only at the end."""
+        count = 0
+        problems: list[str] = []
+        self._incoming.clear()
+        try:
+            for batch in batches:
+                self._stage(batch, count)
+                count += len(batch)
+                problems += batch.problems
+        except SourceError:
+            self._commit(count, None, problems)
+            raise
+        vanished = 0
+        if self._mapping.feed.lands_absence:
+            found = self._incoming.add_vanished()
+            if found is None:
+                problems.append(
+                    f"{self.result.system}: {self.result.feed} is empty though it was not before: no record of"
+                    f" {self.result.dataset} is taken for deleted; give the feed a delete_marker if this is meant."
+                )
+            vanished = found or 0
+        self._commit(count, None, problems, vanished)
+
+    def _stage(self, batch: Batch, offset: int) -> None:
+        if len(batch):
+            self._incoming.add(_engine_table(batch, offset), self._mapping.select(batch.records.column_names))
+
+    def _commit(self, count: int, cursor: Cursor | None, problems: Sequence[str], vanished: int = 0) -> None:
+        result = self.result
+        landed_at = datetime.now(UTC).replace(tzinfo=None)
+        moved = cursor is not None and cursor != result.cursor
+        with transaction(self._connection):
+            appended = self._incoming.append(landed_at) if count or vanished else Appended(0, 0, None, None)
+            if moved:
+                self._store_cursor(cursor, landed_at)
+            if moved or appended.rows or problems:
+                self._log(count, appended, problems, landed_at)
+        result.read += count
+        result.landed += appended.rows
+        result.vanished += vanished
+        result.malformed += appended.malformed
+        result.cursor = cursor if moved else result.cursor
+        result.problems += problems
+        result.seconds = time.perf_counter() - self._started
+        if self._on_progress is not None:
+            self._on_progress(result)
+
+    def _feed_key(self) -> list[Any]:
+        return [self.result.system, self.result.dataset, self.result.feed]
+
+    def _stored_cursor(self) -> Cursor | None:
+        row = self._connection.execute(
+            "select cursor from control.cursors where system = ? and dataset = ? and feed = ?", self._feed_key()
+        ).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def _store_cursor(self, cursor: Cursor | None, landed_at: datetime) -> None:
+        self._connection.execute(
+            "delete from control.cursors where system = ? and dataset = ? and feed = ?", self._feed_key()
+        )
+        self._connection.execute(
+            "insert into control.cursors values (?, ?, ?, ?, ?)", [*self._feed_key(), json.dumps(cursor), landed_at]
+        )
+
+    def _log(self, count: int, appended: Appended, problems: Sequence[str], landed_at: datetime) -> None:
+        self._connection.execute(
+            "insert into control.landings values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *self._feed_key(),
+                landed_at,
+                count,
+                appended.rows,
+                appended.malformed,
+                appended.first_landing_id,
+                appended.last_landing_id,
+                list(problems),
+            ],
+        )
+
+
+def land_rows(
+    connection: DuckDBPyConnection, system: str, dataset: str, rows: Sequence[dict[str, str | None]]
+) -> Landed:
+    """Land hand-made records, in the dataset's own columns, as any others.
+
+    Args:
+        rows: columns of the dataset, each text or None; beside them `_extra` (JSON object as text), `_operation` (`upsert`
+            where it is missing) and `_source_updated_at` (ISO 8601, UTC unless it says otherwise), which is the version; a row
+            without it lands if it differs from what its key last landed with.
+    """
+    started = time.perf_counter()
+    names = sorted(set().union(*rows))
+    records = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+    incoming = Incoming(connection, system, dataset)
+    if rows:
+        incoming.add(_engine_table(Batch(records), 0), hand_made_select(dataset, names))
+    with transaction(connection):
+        appended = incoming.append(datetime.now(UTC).replace(tzinfo=None))
+    return Landed(system, dataset, "", len(rows), appended.rows, 0, appended.malformed, time.perf_counter() - started)
+
+
+@contextmanager
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def _engine_table(batch: Batch, offset: int) -> pa.Table:
+    """A batch as the engine gets it: source columns by position, then where each record stands."""
+    count = len(batch)
+    columns = {position_name(index): column for index, column in enumerate(batch.records.columns)}
+    columns[ORDINAL] = pa.array(range(offset, offset + count), pa.int64())
+    for name, values, kind in (
+        (FILE, batch.files, pa.string()),
+        (LINE, batch.lines, pa.int64()),
+        (BAD_TEXT, batch.malformed, pa.string()),
+        (BAD_BYTES, batch.undecodable, pa.binary()),
+    ):
+        columns[name] = pa.nulls(count, kind) if values is None else values
+    return pa.table(columns)

@@ -1,0 +1,194 @@
+"""From source columns to a dataset's columns: one select over a batch, run in the engine.
+
+What is mapped by name goes to its column. Everything else stays, as text, in `_extra`: a JSON object with the fields in the
+order of their names, without those that are NULL. A column that is only used in an expression is kept there, too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from staged_assets.catalogue import DATASETS, Dataset
+from staged_assets.landing.layout import DELETE, MALFORMED, UNDECODABLE, UPSERT
+from staged_assets.sources.expressions import POSITION, expression_columns, literal, quoted, scalar
+from staged_assets.sources.models import Feed, System
+
+#: the batch as the engine sees it: source columns by position, so that no name of theirs matters
+BATCH = "landing_batch"
+ORDINAL, FILE, LINE, BAD_TEXT, BAD_BYTES = "b_ordinal", "b_file", "b_line", "b_malformed", "b_undecodable"
+
+_ISO_LOCAL = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
+_ISO_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)"
+_TIMES = ("", " %H:%M:%S", " %H:%M")
+
+
+def position_name(index: int) -> str:
+    """The source column at a position of the batch."""
+    return f"b{index}"
+
+
+def content_sql(dataset: Dataset) -> str:
+    """The fingerprint of a row's content: its business columns and `_extra`, those that are not NULL.
+
+    Each with its name and length, so that no two contents look the same and a column that is added later, while it is empty,
+    changes nothing.
+    """
+    parts = (
+        f"coalesce('{name}=' || strlen({quoted(name)}) || ':' || {quoted(name)} || ';', '')"
+        for name in (*dataset.columns, "_extra")
+    )
+    return f"md5({' || '.join(parts)})"
+
+
+@dataclass(frozen=True)
+class FeedMapping:
+    """How a feed's records become rows of its dataset."""
+
+    system: System
+    feed: Feed
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The dataset that is fed."""
+        return DATASETS[self.feed.dataset]
+
+    def select(self, columns: Sequence[str]) -> str:
+        """The select over a batch with these source columns.
+
+        Its columns: `_ordinal`, the dataset's, `_extra`, `_source_updated_at`, `_operation`, `_version` (text; NULL where the
+        record has no version of its own), `_is_malformed`.
+        """
+        given = {name: quoted(position_name(index)) for index, name in enumerate(columns)}
+        business = ",\n  ".join(f"{self._value(name, given)} as {quoted(name)}" for name in self.dataset.columns)
+        updated = self._updated_at(given)
+        return f"""
+select
+  {ORDINAL} as _ordinal,
+  {business},
+  case
+    when {BAD_BYTES} is not null then {_object([(UNDECODABLE, f"to_base64({BAD_BYTES})")])}
+    when {BAD_TEXT} is not null then {_object([(MALFORMED, BAD_TEXT)])}
+    else {_object(self._extra(given))}
+  end as _extra,
+  {updated} as _source_updated_at,
+  {self._operation(given)} as _operation,
+  {self._version(given, updated)} as _version,
+  _is_malformed
+from (
+  select *, {BAD_TEXT} is not null or {BAD_BYTES} is not null as _is_malformed{self._named(columns)}
+  from {BATCH}
+)"""
+
+    def _value(self, target: str, given: dict[str, str]) -> str:
+        column = self.feed.columns.get(target)
+        if column is None:
+            return "null::varchar"
+        if column.source is not None:
+            return given.get(column.source, "null::varchar")
+        made = literal(column.value) if column.value is not None else scalar(str(column.expression))
+        return f"case when not _is_malformed then {made} end"
+
+    def _named(self, columns: Sequence[str]) -> str:
+        """The columns that expressions name, under those names; one that the batch has not is NULL."""
+        found = {}
+        for name in self._referenced:
+            found[name.lower()] = f"{self._given_as(name, columns)} as {quoted(name)}"
+        return "".join(f",\n    {part}" for part in found.values())
+
+    @cached_property
+    def _referenced(self) -> tuple[str, ...]:
+        expressions = (column.expression for column in self.feed.columns.values())
+        return tuple(name for text in expressions if text is not None for name in expression_columns(text))
+
+    @staticmethod
+    def _given_as(name: str, columns: Sequence[str]) -> str:
+        if name in columns:
+            return quoted(position_name(columns.index(name)))
+        if name.lower() in POSITION:
+            return {"_file": FILE, "_line": LINE}[name.lower()]
+        same = [index for index, column in enumerate(columns) if column.lower() == name.lower()]
+        return quoted(position_name(same[0])) if same else "null::varchar"
+
+    def _extra(self, given: dict[str, str]) -> Iterable[tuple[str, str]]:
+        marker = self.feed.delete_marker
+        used = {column.source for column in self.feed.columns.values()} | {marker.column if marker else None}
+        used |= set(self.feed.ignore)
+        for name in sorted(given):
+            if name == self.feed.updated_at:
+                # The change time is kept where it could not be read.
+                unread = f"case when {self._updated_at(given)} is null then {given[name]} end"
+                yield _extra_name(name), unread
+            elif name not in used:
+                yield _extra_name(name), given[name]
+
+    def _updated_at(self, given: dict[str, str]) -> str:
+        if self.feed.updated_at not in given:
+            return "null::timestamp"
+        return timestamp_sql(f"trim({given[self.feed.updated_at]})", self.system.time_zone, self.system.date_formats)
+
+    def _operation(self, given: dict[str, str]) -> str:
+        marker = self.feed.delete_marker
+        if marker is None or marker.column not in given:
+            return literal(UPSERT)
+        values = ", ".join(map(literal, marker.values))
+        return f"case when {given[marker.column]} in ({values}) then {literal(DELETE)} else {literal(UPSERT)} end"
+
+    def _version(self, given: dict[str, str], updated: str) -> str:
+        if self.feed.is_snapshot:
+            return "null::varchar"
+        position = f"'in=' || strlen({FILE}) || ':' || {FILE} || ';' || {LINE}"
+        if self.feed.updated_at not in given:
+            return position
+        return f"coalesce({_version_sql(given[self.feed.updated_at], updated)}, {position})"
+
+
+def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
+    """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; NULL where it is none of them."""
+    zone = literal(time_zone)
+    local = f"try_cast({text} as timestamp)"
+    cases = [
+        f"when regexp_full_match({text}, {literal(_ISO_LOCAL)}) then timezone('UTC', timezone({zone}, {local}))",
+        f"when regexp_full_match({text}, {literal(_ISO_OFFSET)}) then timezone('UTC', try_cast({text} as timestamptz))",
+    ]
+    if date_formats:
+        formats = ", ".join(literal(written + time) for written in date_formats for time in _TIMES)
+        cases.append(f"else timezone('UTC', timezone({zone}, try_strptime({text}, [{formats}])))")
+    return f"case {' '.join(cases)} end"
+
+
+def _version_sql(written: str, moment: str) -> str:
+    """A version by change time: as written, and as read (which depends on the system's time zone); NULL where there is none."""
+    return f"'at=' || strlen({written}) || ':' || {written} || ';' || coalesce(({moment})::varchar, '')"
+
+
+def _extra_name(column: str) -> str:
+    """A source column's key in `_extra`; never one of those that mark a malformed record."""
+    return f"source.{column}" if column in (MALFORMED, UNDECODABLE) else column
+
+
+def _object(fields: Iterable[tuple[str, str]]) -> str:
+    """A JSON object of those fields that are not NULL; NULL where all are."""
+    parts = [
+        f"coalesce(',' || to_json({literal(name)})::varchar || ':' || to_json({value})::varchar, '')"
+        for name, value in fields
+    ]
+    if not parts:
+        return "null::varchar"
+    return f"nullif('{{' || substr({' || '.join(parts)}, 2) || '}}', '{{}}')"
+
+
+def hand_made_select(dataset: str, columns: Sequence[str]) -> str:
+    """The select over a batch whose columns are the dataset's own, `_extra`, `_operation` and `_source_updated_at`."""
+    given = {name: quoted(position_name(index)) for index, name in enumerate(columns)}
+
+    def value(name: str) -> str:
+        return given.get(name, "null::varchar")
+
+    business = ", ".join(f"{value(name)} as {quoted(name)}" for name in DATASETS[dataset].columns)
+    written = value("_source_updated_at")
+    moment = timestamp_sql(f"trim({written})", "UTC", ())
+    return f"""
+select {ORDINAL} as _ordinal, {business}, {value("_extra")} as _extra, {moment} as _source_updated_at,
+  coalesce({value("_operation")}, '{UPSERT}') as _operation, {_version_sql(written, moment)} as _version,
+  json_exists({value("_extra")}, '$.{MALFORMED}') or json_exists({value("_extra")}, '$.{UNDECODABLE}') as _is_malformed
+from {BATCH}"""

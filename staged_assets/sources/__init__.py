@@ -1,0 +1,1 @@
+"""What the operational systems are: `sources.yaml`, its types, one module per connector."""

@@ -1,0 +1,122 @@
+"""What a connector yields: source records as text, and the cursor that is stored with them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+#: records in a batch; it is landed in one transaction, so it also bounds the memory of a landing
+BATCH_RECORDS = 50_000
+#: bytes of text after which a batch is full all the same
+BATCH_BYTES = 128 * 1024 * 1024
+
+#: where the next reading goes on; JSON, each connector's own shape
+Cursor = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Source records.
+
+    Attributes:
+        records: a column of text for each source column; a missing value, SQL NULL or JSON null is NULL.
+        malformed: for each record its text, where it was not of the right shape (its columns are then NULL).
+        undecodable: for each record its bytes, where they are not text in the source's encoding.
+        files, lines: where each record stands, for sources that are files: path below the connection's folder
+            without `.gz`, and line (or row) from 1.
+        cursor: to be stored in the transaction that lands the batch; None leaves the stored one.
+        problems: what a person should know of, one sentence each; nothing is lost by them.
+    """
+
+    records: pa.Table
+    malformed: pa.Array | None = None
+    undecodable: pa.Array | None = None
+    files: pa.Array | None = None
+    lines: pa.Array | None = None
+    cursor: Cursor | None = None
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.records.num_rows)
+
+
+def without_columns(count: int) -> pa.Table:
+    """That many records of which no column is known."""
+    return pa.table({"": pa.nulls(count)}).select([])
+
+
+@dataclass
+class Gathering:
+    """Records on their way into one batch, in the order read."""
+
+    _tables: list[pa.Table] = field(default_factory=list)
+    _malformed: list[pa.Array] = field(default_factory=list)
+    _undecodable: list[pa.Array] = field(default_factory=list)
+    _files: list[pa.Array] = field(default_factory=list)
+    _lines: list[pa.Array] = field(default_factory=list)
+    records: int = 0
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time for a batch."""
+        return self.records >= BATCH_RECORDS or self.bytes >= BATCH_BYTES
+
+    def add(
+        self,
+        table: pa.Table,
+        *,
+        malformed: Mapping[int, str] | None = None,
+        undecodable: Mapping[int, bytes] | None = None,
+        file: str | None = None,
+        lines: Iterable[int] | pa.Array = (),
+    ) -> None:
+        """Take records; `malformed` and `undecodable` are by position in the table."""
+        count = table.num_rows
+        self._tables.append(table)
+        self._malformed.append(_sparse(malformed, count, pa.string()))
+        self._undecodable.append(_sparse(undecodable, count, pa.binary()))
+        if file is not None:
+            self._files.append(pa.repeat(pa.scalar(file, pa.string()), count))
+            self._lines.append(lines if isinstance(lines, pa.Array) else pa.array(lines, pa.int64()))
+        self.records += count
+        self.bytes += table.nbytes
+
+    def take(self, cursor: Cursor | None, problems: Iterable[str] = ()) -> Batch:
+        """The batch of what was gathered."""
+        positions = {}
+        if self._files:
+            positions = {"files": pa.concat_arrays(self._files), "lines": pa.concat_arrays(self._lines)}
+        if any(table.num_columns for table in self._tables):
+            records = pa.concat_tables(self._tables, promote_options="default")
+        else:
+            records = without_columns(self.records)
+        return Batch(
+            records=records,
+            malformed=pa.concat_arrays(self._malformed) if self._malformed else None,
+            undecodable=pa.concat_arrays(self._undecodable) if self._undecodable else None,
+            cursor=cursor,
+            problems=tuple(problems),
+            **positions,
+        )
+
+
+def _sparse(values: Mapping[int, Any] | None, count: int, kind: pa.DataType) -> pa.Array:
+    if not values:
+        return pa.nulls(count, kind)
+    return pa.array([values.get(index) for index in range(count)], kind)
+
+
+def sized(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Small tables put together to the size of a batch."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    for table in tables:
+        waiting.append(table)
+        rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= BATCH_RECORDS or size >= BATCH_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+    if waiting:
+        yield pa.concat_tables(waiting)

@@ -1,0 +1,30 @@
+"""The connectors, by name. Each is a module with one function, `read`, and is imported when it is first used."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Protocol, cast
+
+from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.models import Feed, System
+
+
+class Connector(Protocol):
+    """What a connector's module does."""
+
+    @staticmethod
+    def read(system: System, feed: Feed, cursor: Cursor | None) -> Iterator[Batch]:
+        """Read a feed, from the cursor on.
+
+        Args:
+            system, feed: resolved (no environment references left).
+            cursor: that of the last batch that was landed; None at first.
+
+        Raises:
+            SourceError: the system could not be read; what was yielded before is good.
+        """
+
+
+def read(system: System, feed: Feed, cursor: Cursor | None) -> Iterator[Batch]:
+    """Read a feed through its system's connector."""
+    connector = cast(Connector, import_module(f"staged_assets.sources.{system.connector}"))
+    return connector.read(system, feed, cursor)

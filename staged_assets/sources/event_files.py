@@ -1,0 +1,176 @@
+"""Append-only event files: one JSON object in a line, plain or `.gz`.
+
+A stream is a folder, or a glob, below the connection's path. The cursor says how far each file was read; what was
+read is never read again, so the position of an event is its version where the event has no time of its own.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from staged_assets.sources.batch import Batch, Cursor, Gathering
+from staged_assets.sources.files import UNREADABLE, File, existing_folder, find_files, reason, unreadable_error
+from staged_assets.sources.json_records import decode_flat, encode, is_unicode, text_table, unwrap
+from staged_assets.sources.models import EventFeed, EventFilesSystem
+
+ENDINGS = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
+#: bytes of lines that are turned into columns at once
+_CHUNK = 4 * 1024 * 1024
+#: bytes at the start of a file by which a replaced file is told from one that has grown
+_HEAD = 1024
+
+
+def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> Iterator[Batch]:
+    """Read what was appended since the cursor.
+
+    Yields:
+        batches whose cursor is `{"files": {name: {"offset", "line", "head", "size", "modified"}}}`, offsets in bytes of the
+        uncompressed file, size and modification time those at which the file was read to its end.
+
+    Raises:
+        SourceError: the folder is missing; or, after everything else, a file could not be read.
+    """
+    folder = existing_folder(system.name, system.connection.path)
+    files = find_files(folder, str(feed.source), ENDINGS)
+    reading = _Reading(feed, dict((cursor or {}).get("files", {})))
+    if not files:
+        reading.warnings.append(f"{system.name}: no file matches {feed.source!r} in {folder}.")
+    for file in files:
+        yield from reading.read(file)
+    yield from reading.rest()
+    if reading.unreadable:
+        raise unreadable_error(system.name, feed.name, reading.unreadable, len(files))
+
+
+@dataclass
+class _Position:
+    """How far a file is read: bytes and lines."""
+
+    head: bytes
+    offset: int = 0
+    line: int = 0
+
+    def entry(self, size: int | None, modified: int | None) -> dict[str, Any]:
+        """As the cursor keeps it."""
+        head = self.head[: self.offset]
+        return {
+            "offset": self.offset,
+            "line": self.line,
+            "head": [len(head), _digest(head)],
+            "size": size,
+            "modified": modified,
+        }
+
+
+@dataclass
+class _Reading:
+    """One reading of a stream, over all its files.
+
+    Attributes:
+        done: file → how far it is read, as the cursor keeps it.
+    """
+
+    feed: EventFeed
+    done: dict[str, dict[str, Any]]
+    gathering: Gathering = field(default_factory=Gathering)
+    warnings: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    changed: bool = False
+
+    def read(self, file: File) -> Iterator[Batch]:
+        known = self.done.get(file.name)
+        if known and (known["size"], known["modified"]) == (file.size, file.modified):
+            return
+        try:
+            with file.open() as stream:
+                position = self._start(file, known, stream)
+                while lines := stream.readlines(_CHUNK):
+                    if not lines[-1].endswith(b"\n") and not file.is_compressed:
+                        half = lines.pop()
+                        self.warnings.append(
+                            f"{file.path} ends in half a line ({len(half)} bytes): it is landed once it is complete."
+                        )
+                    self._take(file, lines, position)
+                    self.done[file.name] = position.entry(None, None)
+                    if self.gathering.is_full:
+                        yield self._batch()
+                self.done[file.name] = position.entry(file.size, file.modified)
+                self.changed = True
+        except UNREADABLE as error:
+            self.unreadable.append(f"{file.path}: {reason(error)}")
+
+    def rest(self) -> Iterator[Batch]:
+        """The last batch, unless there is nothing to say."""
+        if self.gathering.records or self.changed or self.warnings:
+            yield self._batch()
+
+    def _start(self, file: File, known: dict[str, Any] | None, stream: BinaryIO) -> _Position:
+        """Where to go on: behind what was read, or at the start of a file that was replaced."""
+        position = _Position(stream.read(_HEAD))
+        stream.seek(0)
+        if known is None:
+            return position
+        length, digest = known["head"]
+        same = _digest(position.head[:length]) == digest and (file.is_compressed or known["offset"] <= file.size)
+        if same and stream.seek(known["offset"]) == known["offset"]:
+            position.offset, position.line = known["offset"], known["line"]
+        else:
+            stream.seek(0)
+            self.warnings.append(f"{file.path} was written anew: it was read from its start again.")
+        return position
+
+    def _take(self, file: File, lines: list[bytes], position: _Position) -> None:
+        records: list[dict[str, Any]] = []
+        numbers: list[int] = []
+        malformed: dict[int, str] = {}
+        undecodable: dict[int, bytes] = {}
+        path, number = self.feed.record, position.line
+        for line in lines:
+            number += 1
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                undecodable[len(records)] = line.rstrip(b"\r\n")
+                records.append({})
+                numbers.append(number)
+                continue
+            record = _record(text, path)
+            if record is None:
+                if not text.strip():
+                    continue
+                malformed[len(records)] = text.rstrip("\r\n")
+                record = {}
+            records.append(record)
+            numbers.append(number)
+        position.line = number
+        position.offset += sum(map(len, lines))
+        self.gathering.add(
+            text_table(records),
+            malformed=malformed,
+            undecodable=undecodable,
+            file=file.name,
+            lines=pa.array(numbers, pa.int64()),
+        )
+
+    def _batch(self) -> Batch:
+        batch = self.gathering.take({"files": dict(self.done)}, self.warnings)
+        self.gathering, self.warnings, self.changed = Gathering(), [], False
+        return batch
+
+
+def _record(text: str, path: str | None) -> dict[str, Any] | None:
+    """The record of one line; None where it has none that can be stored."""
+    try:
+        record = unwrap(decode_flat(text), path)
+    except (ValueError, RecursionError):
+        return None
+    if record is not None and "\\u" in text and not is_unicode(encode(record)):
+        return None
+    return record
+
+
+def _digest(head: bytes) -> str:
+    return hashlib.md5(head, usedforsecurity=False).hexdigest()
