@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from staged_assets.errors import ConfigurationError
 
 PACKAGE = Path(__file__).parent
+DEMO_SOURCES = PACKAGE / "demo" / "sources.yaml"
 
 
 class Settings(BaseSettings):
@@ -43,7 +44,12 @@ class Settings(BaseSettings):
         if self.sources is not None:
             return self.sources.absolute()
         local = Path.cwd() / "sources.yaml"
-        return local if local.exists() else PACKAGE / "demo" / "sources.yaml"
+        return local if local.exists() else DEMO_SOURCES
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the operational systems are the embedded demo's."""
+        return self.sources_path == DEMO_SOURCES
 
     @cached_property
     def dagster_home(self) -> Path:

@@ -24,8 +24,8 @@ create table if not exists control.checks (
 );
 create table if not exists control.refreshes (
     dataset varchar not null, run_id varchar not null, refreshed_at timestamp not null, mode varchar not null,
-    new_rows bigint not null, seconds double not null, staged bigint, rejected bigint, superseded bigint,
-    duplicate bigint, deleted bigint
+    outcome varchar not null, message varchar not null, new_rows bigint not null, seconds double not null,
+    staged bigint, rejected bigint, superseded bigint, duplicate bigint, deleted bigint
 );
 """
 
@@ -37,6 +37,20 @@ class Watermark:
     landing_id: int
     rule_set_version: str
     refreshed_at: datetime
+
+
+@dataclass(frozen=True)
+class DatasetRefresh:
+    """One entry of a dataset's history: what a refresh did, and how long that took in seconds."""
+
+    dataset: str
+    refreshed_at: datetime
+    mode: str
+    outcome: str
+    message: str
+    new_rows: int
+    seconds: float
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -93,12 +107,6 @@ def set_watermark(connection: DuckDBPyConnection, dataset: str, watermark: Water
     connection.execute("commit")
 
 
-def last_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
-    """The highest landing id in the raw table, 0 when it is empty."""
-    row = connection.execute(f"select coalesce(max(_landing_id), 0) from {RAW_SCHEMA}.{dataset}").fetchone()
-    return int(row[0]) if row else 0
-
-
 def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
     """Count the raw rows of a dataset by what became of them."""
     raw = f"{RAW_SCHEMA}.{dataset}"
@@ -124,8 +132,7 @@ def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
         )
         pending_where = f" where _landing_id not in (select _landing_id from {dispositions})"
     landed, pending = (
-        _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}")
-        for where in ("", pending_where)
+        _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}") for where in ("", pending_where)
     )
     return Counts(
         landed=landed,
@@ -135,31 +142,38 @@ def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
     )
 
 
-def record_refresh(
-    connection: DuckDBPyConnection, dataset: str, run_id: str, at: datetime, mode: str, new_rows: int,
-    seconds: float, counts: Counts,
-) -> None:  # fmt: skip
+def record_refresh(connection: DuckDBPyConnection, refresh: DatasetRefresh, run_id: str, counts: Counts) -> None:
     """Add to the dataset's own history."""
     connection.execute(
-        "insert into control.refreshes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into control.refreshes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            dataset, run_id, at, mode, new_rows, seconds,
-            *(getattr(counts, disposition) for disposition in DISPOSITIONS),
+            refresh.dataset, run_id, refresh.refreshed_at, refresh.mode, refresh.outcome, refresh.message,
+            refresh.new_rows, refresh.seconds, *(getattr(counts, name) for name in DISPOSITIONS),
         ],
     )  # fmt: skip
 
 
-def record_checks(
-    connection: DuckDBPyConnection, results: Iterable[tuple[str, str, str]], at: datetime
-) -> None:
+def last_refreshes(connection: DuckDBPyConnection) -> dict[str, DatasetRefresh]:
+    """Dataset → its last refresh, with when it was last published."""
+    rows = connection.execute(
+        """
+        select last.*, watermarks.refreshed_at from (
+            select dataset, refreshed_at, mode, outcome, message, new_rows, seconds from control.refreshes
+            qualify row_number() over (partition by dataset order by refreshed_at desc) = 1
+        ) as last
+        left join control.watermarks on watermarks.dataset = last.dataset
+        """
+    ).fetchall()
+    return {row[0]: DatasetRefresh(*row) for row in rows}
+
+
+def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, str, str]], at: datetime) -> None:
     """Keep the last result of each check: (dataset, check, passed|warned|failed)."""
     rows = [(dataset, name, status, at) for dataset, name, status in results]
     if not rows:
         return
     connection.execute("begin")
-    connection.executemany(
-        "delete from control.checks where dataset = ? and name = ?", [row[:2] for row in rows]
-    )
+    connection.executemany("delete from control.checks where dataset = ? and name = ?", [row[:2] for row in rows])
     connection.executemany("insert into control.checks values (?, ?, ?, ?)", rows)
     connection.execute("commit")
 
@@ -172,6 +186,15 @@ def checks(connection: DuckDBPyConnection) -> dict[str, dict[str, str]]:
     ).fetchall():
         found.setdefault(dataset, {})[name] = status
     return found
+
+
+def rows(connection: DuckDBPyConnection, model: str) -> int | None:
+    """Rows of a published table, None where it was never published."""
+    return (
+        _scalar(connection, f"select count(*) from staged.{model}")
+        if table_exists(connection, "staged", model)
+        else None
+    )
 
 
 def table_exists(connection: DuckDBPyConnection, schema: str, name: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from staged_assets.errors import RefreshError
@@ -41,6 +41,10 @@ class NodeResult:
         """Whether the node did what it is for; a test that finds something has."""
         return self.status in ("success", "pass", "warn", "fail")
 
+    def after(self, earlier: "NodeResult | None") -> "NodeResult":
+        """This result with the time of an earlier phase of the same node added."""
+        return replace(self, seconds=self.seconds + earlier.seconds) if earlier else self
+
 
 class DbtRunner:
     """Runs commands of the staging project in this process."""
@@ -67,7 +71,7 @@ class DbtRunner:
 
         callbacks = [_on_event(on_node)] if on_node else []
         arguments = [
-            "--quiet", command, *self._project.arguments, "--no-write-json",
+            command, *self._project.arguments, "--no-write-json",
             "--vars", json.dumps(variables), "--select", *select,
         ]  # fmt: skip
         with self._project.environment():

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,15 @@ PROJECT_NAME = "staged_assets"
 def node_id(model: str) -> str:
     """The manifest's id of one of the project's models."""
     return f"model.{PROJECT_NAME}.{model}"
+
+
+@dataclass(frozen=True)
+class DataTest:
+    """One dbt data test: the model that it is attached to, and the datasets that it reads."""
+
+    name: str
+    model: str
+    datasets: frozenset[str]
 
 
 class StagingProject:
@@ -57,7 +67,7 @@ class StagingProject:
         """The global arguments of every dbt command on the project."""
         return [
             "--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR),
-            "--target-path", str(self.target_path), "--log-path", str(self.target_path / "logs"),
+            "--target-path", str(self.target_path), "--log-level", "none", "--log-level-file", "none",
         ]  # fmt: skip
 
     @contextlib.contextmanager
@@ -97,7 +107,7 @@ class StagingProject:
 
         self.target_path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.target_path / ".parse.lock"), self.environment():
-            result = dbtRunner().invoke(["--quiet", "parse", *self.arguments])
+            result = dbtRunner().invoke(["parse", *self.arguments])
         if not result.success:
             raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
         return result.result  # type: ignore[return-value]
@@ -128,21 +138,27 @@ class StagingProject:
         """Companion → the datasets that it is made from."""
         datasets = {name.removeprefix("base_") for name in self.models() if name.startswith("base_")}
         return {
-            name: frozenset(
-                dataset for dataset in datasets if f"stg_{dataset}" in self.upstream_models(name)
-            )
+            name: frozenset(dataset for dataset in datasets if f"stg_{dataset}" in self.upstream_models(name))
             or frozenset({name.removeprefix("stg_").split("__")[0]})
             for name in self.models()
             if name.startswith("stg_") and "__" in name
         }
 
-    def tests(self) -> dict[str, str]:
-        """The project's data tests: name → the model that each is attached to."""
-        return {
-            node["name"]: node["attached_node"].rsplit(".", 1)[-1]
+    def tests(self) -> list[DataTest]:
+        """The project's data tests that are attached to a model."""
+        return [
+            DataTest(
+                node["name"],
+                node["attached_node"].rsplit(".", 1)[-1],
+                frozenset(
+                    parent.rsplit(".", 1)[-1].removeprefix("stg_").removeprefix("dispositions_").split("__")[0]
+                    for parent in node["depends_on"]["nodes"]
+                    if parent.startswith("model.")
+                ),
+            )
             for node in self.manifest["nodes"].values()
             if node["resource_type"] == "test" and node.get("attached_node")
-        }
+        ]
 
     def rules_version(self, dataset: str, formats: Mapping[str, Any]) -> str:
         """Fingerprint of the rules that a dataset is staged by: its models, the macros, its seeds, its sources' formats.

@@ -3,7 +3,6 @@
 Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere is repaired by the next one.
 """
 
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from staged_assets.errors import RefreshError
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.raw_area import max_landing_id, prepare
 from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
 from staged_assets.staging import control
@@ -50,7 +50,6 @@ class Check:
     status: str
     failures: int
     seconds: float
-    message: str
 
 
 @dataclass
@@ -129,7 +128,6 @@ class Refresh:
         Yields:
             one outcome for each dataset and companion.
         """
-        started = time.perf_counter()
         at = datetime.now(UTC).replace(tzinfo=None)
         plan = self.plan(datasets, full)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
@@ -138,32 +136,36 @@ class Refresh:
 
         if to_do:
             self._seed_once()
-            results = self._dbt_run("write", to_do, self._written(to_do))
+            results = self._dbt_run("run", to_do, self._written(to_do), phase="write")
             for name in to_do:
-                self._judge_written(outcomes[name], results)
+                self._judge_written(name, outcomes[name], results)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions_to_make(companions, outcomes, to_publish)
         if to_publish or made:
             self._mark_full(to_publish)
-            published = self._dbt_run("publish", to_publish, [*self._published(to_publish), *made])
+            published = self._dbt_run("run", to_publish, [*self._published(to_publish), *made], phase="publish")
             for name in to_publish:
-                self._judge_published(outcomes[name], published)
-            results |= published
-        seconds = time.perf_counter() - started
-        self._finish(outcomes, to_publish, at, run_id, seconds)
+                self._judge_published(name, outcomes[name], published)
+            for name, result in published.items():
+                results[name] = result.after(results.get(name))
+        for name in to_do:
+            outcomes[name].seconds = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
+        ready = self._finish(outcomes, to_publish, at, run_id)
         for companion in companions:
-            outcomes[companion] = self._companion_outcome(companion, made, outcomes, results)
-        self._verify(outcomes, at)
+            outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
+        self._count_rows(outcomes)
+        self._verify(outcomes, ready, at)
         yield from outcomes.values()
 
     def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
         """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
         with connect(self._settings) as connection:
+            prepare(connection)
             control.prepare(connection)
             known = control.watermarks(connection)
             plan = {}
             for name in datasets:
-                upto = control.last_landing_id(connection, name)
+                upto = max_landing_id(connection, name)
                 rules = self._project.rules_version(name, self._formats_of(name))
                 watermark = known.get(name)
                 if name in full or watermark is None or watermark.rule_set_version != rules:
@@ -204,20 +206,25 @@ class Refresh:
             connection.execute("commit")
 
     def _dbt_run(
-        self, phase: str, states: Mapping[str, State], select: Sequence[str]
+        self, command: str, states: Mapping[str, State], select: Sequence[str], *, phase: str
     ) -> dict[str, NodeResult]:
         variables = {
             "sources": self._formats,
             "refresh": {name: state.variables() for name, state in states.items()},
             "phase": phase,
         }
-        return self._dbt.run("run", select, variables, lambda node, status: self._on_progress(phase, node))
+        return self._dbt.run(command, select, variables, lambda node, status: self._on_progress(phase, node))
 
     def _written(self, datasets: Collection[str]) -> list[str]:
         return [
             model
             for name in datasets
-            for model in (f"base_{name}", f"dispositions_{name}", f"stg_{name}", *self._audited_companions(name))
+            for model in (
+                f"base_{name}",
+                f"dispositions_{name}",
+                f"stg_{name}",
+                *self._audited_companions(name),
+            )
         ]
 
     def _published(self, datasets: Collection[str]) -> list[str]:
@@ -238,18 +245,16 @@ class Refresh:
             if name.startswith(f"stg_{dataset}__") and models[name]["config"]["materialized"] == "audited"
         ]
 
-    def _judge_written(self, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
-        assert outcome.dataset is not None
-        self._note_failure(outcome, results, self._written([outcome.dataset]))
+    def _judge_written(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
+        self._note_failure(outcome, results, self._written([name]))
         if outcome.status == "published":
             self._on_progress("audit", outcome.name)
-            held = self._audit(outcome.dataset)
+            held = self._audit(name)
             if held:
                 outcome.status, outcome.message = "held", held
 
-    def _judge_published(self, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
-        assert outcome.dataset is not None
-        self._note_failure(outcome, results, self._published([outcome.dataset]))
+    def _judge_published(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
+        self._note_failure(outcome, results, self._published([name]))
 
     @staticmethod
     def _note_failure(outcome: Outcome, results: Mapping[str, NodeResult], models: Sequence[str]) -> None:
@@ -284,58 +289,64 @@ class Refresh:
         ]
 
     def _finish(
-        self, outcomes: Mapping[str, Outcome], published: Mapping[str, State], at: datetime, run_id: str,
-        seconds: float,
-    ) -> None:  # fmt: skip
-        """Move the watermarks, last; count, and record the refresh."""
+        self, outcomes: Mapping[str, Outcome], published: Mapping[str, State], at: datetime, run_id: str
+    ) -> Collection[str]:
+        """Move the watermarks, last; count, and record the refresh.
+
+        Returns:
+            the datasets that are published, now or before.
+        """
         with connect(self._settings) as connection:
             for name, state in published.items():
                 if outcomes[name].good:
                     control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
             for name, outcome in outcomes.items():
-                if outcome.dataset is None:
-                    continue
                 outcome.counts = control.count(connection, name)
-                outcome.seconds = seconds
-                if name in published and outcome.good:
-                    control.record_refresh(
-                        connection, name, run_id, at, outcome.mode, outcome.new_rows, seconds, outcome.counts
-                    )
+                entry = control.DatasetRefresh(
+                    name, at, outcome.mode, outcome.status, outcome.message, outcome.new_rows, outcome.seconds
+                )
+                control.record_refresh(connection, entry, run_id, outcome.counts)
+            return control.watermarks(connection)
 
     def _companion_outcome(
-        self, companion: str, made: Collection[str], outcomes: Mapping[str, Outcome],
-        results: Mapping[str, NodeResult],
-    ) -> Outcome:  # fmt: skip
+        self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, NodeResult]
+    ) -> Outcome:
         outcome = Outcome(companion, None, "unchanged")
+        made_from = self._project.companions[companion]
+        missing = [d for d in sorted(made_from) if d not in ready or (d in outcomes and not outcomes[d].good)]
         result = results.get(companion)
-        bad = [d for d in self._project.companions[companion] if d in outcomes and not outcomes[d].good]
-        if bad:
-            outcome.status = "skipped"
-            outcome.message = f"stg_{bad[0]} was not published"
+        if missing:
+            outcome.status, outcome.message = "skipped", f"stg_{missing[0]} is not published"
         elif result is not None:
             outcome.status = "published" if result.succeeded else "failed"
-            outcome.message, outcome.seconds = result.message, result.seconds
+            outcome.seconds = result.seconds
+            outcome.message = "" if result.succeeded else result.message
         return outcome
 
-    def _verify(self, outcomes: Mapping[str, Outcome], at: datetime) -> None:
-        """Run the dbt tests of what was published now."""
-        models = [outcome.name for outcome in outcomes.values() if outcome.status == "published"]
-        if not models:
+    def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:
+        with connect(self._settings, read_only=True) as connection:
+            for outcome in outcomes.values():
+                if outcome.good:
+                    outcome.rows = control.rows(connection, outcome.name)
+
+    def _verify(self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime) -> None:
+        """Run the dbt tests of what was published now; not those against what was never published."""
+        by_model = {outcome.name: outcome for outcome in outcomes.values() if outcome.status == "published"}
+        tests = {
+            test.name: test for test in self._project.tests() if test.model in by_model and test.datasets <= set(ready)
+        }
+        if not tests:
             return
-        self._on_progress("verify", f"{len(models)} tables")
-        tests = self._project.tests()
-        wanted = [name for name, model in tests.items() if model in models]
-        if not wanted:
-            return
-        results = self._dbt.run("test", wanted, {"sources": self._formats, "phase": "all"})
-        by_model = {outcome.name: outcome for outcome in outcomes.values()}
+        self._on_progress("verify", f"{len(tests)} checks")
+        results = self._dbt_run("test", {}, list(tests), phase="all")
         records = []
         for name, result in results.items():
+            outcome = by_model[tests[name].model]
+            if not result.succeeded:
+                outcome.status, outcome.message = "failed", f"check {name} could not run: {result.message}"
+                continue
             status = {"pass": "passed", "warn": "warned"}.get(result.status, "failed")
-            model = tests[name]
-            by_model[model].checks.append(
-                Check(model, name, status, result.failures or 0, result.seconds, result.message)
-            )
-            records.append((model.removeprefix("stg_").split("__")[0], name, status))
+            outcome.checks.append(Check(outcome.name, name, status, result.failures or 0, result.seconds))
+            records.append((outcome.name.removeprefix("stg_").split("__")[0], name, status))
         with connect(self._settings) as connection:
             control.record_checks(connection, records, at)

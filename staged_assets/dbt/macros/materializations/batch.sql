@@ -1,9 +1,10 @@
 {#-
-batch: the rows that one refresh works on. An incremental batch is small and read several times: a table. A full refresh
-takes all of raw: a view, so that each reader types only the columns that it needs and nothing is written twice.
+batch: the rows that one refresh works on, read several times. A batch is a table, but for a full refresh of many rows: that
+is a view, so that each reader types only the columns that it needs and nothing wide is written twice. (For few rows, a
+table is quicker: planning the view's expressions for each reader costs more than writing them once.)
 -#}
 {% materialization batch, adapter='duckdb' %}
-    {%- set as_view = is_full(config.require('dataset')) -%}
+    {%- set as_view = is_full(config.require('dataset')) and batch_rows(config.require('dataset')) > var('view_from_rows') -%}
     {%- set target_relation = this.incorporate(type='view' if as_view else 'table') -%}
     {%- set existing = load_cached_relation(this) -%}
 

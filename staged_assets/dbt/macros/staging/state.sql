@@ -21,6 +21,12 @@ The runner passes it (var `refresh`). Without it, as when a person calls dbt by 
     {{ return(refresh_state(dataset).mode == 'full') }}
 {% endmacro %}
 
+{#- How many raw rows are new to this refresh; 0 where a person calls dbt by hand. -#}
+{% macro batch_rows(dataset) %}
+    {% set state = refresh_state(dataset) %}
+    {{ return((state.upto or 0) - state.after) }}
+{% endmacro %}
+
 {#- The published record of where every raw row went. Not a ref: base reads what the last refresh left of it. -#}
 {% macro published_dispositions(dataset) %}
     {{ return(api.Relation.create(database=target.database, schema='staged', identifier='dispositions_' ~ dataset)) }}

@@ -11,7 +11,7 @@ select
     loyalty_points,
     country,
     country_code,
-    {{ email_domain('consumer_email') }} as email_domain,
+    {{ dbt.split_part('consumer_email', "'@'", 2) }} as email_domain,
     source_systems,
     field_sources,
     {{ staged_metadata() }}

@@ -9,7 +9,7 @@ select
     address,
     country,
     country_code,
-    {{ email_domain('contact_email') }} as email_domain,
+    {{ dbt.split_part('contact_email', "'@'", 2) }} as email_domain,
     source_systems,
     {{ staged_metadata() }}
 from {{ consolidated('suppliers', 'supplier_id', [

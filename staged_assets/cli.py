@@ -1,0 +1,220 @@
+"""The person's door: one command, few verbs."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from staged_assets.errors import ConfigurationError, StagedAssetsError
+from staged_assets.landing.layout import DATASETS
+from staged_assets.settings import PACKAGE, Settings, load_settings
+
+app = typer.Typer(
+    name="staged-assets",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="""The staged area: fourteen datasets between a retailer's operational systems and the warehouse.
+
+    Start with **staged-assets run**: it lands what the source systems hold, refreshes the fourteen datasets, checks them,
+    and prints where every raw row went. Then **staged-assets ui** opens the Dagster web UI on the same data.
+
+    Rows that break a rule are never dropped: **staged-assets quarantine list** shows them and why.""",
+)
+quarantine_app = typer.Typer(
+    no_args_is_help=True, help="Rows that were rejected: see them, take them out, bring corrected ones back."
+)
+app.add_typer(quarantine_app, name="quarantine")
+
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, to standard output.")]
+DatasetArgument = Annotated[str, typer.Argument(help="One of the fourteen, as in `sales`.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Only rows rejected for this: `code` or `code:column`, as `list` shows it.")
+]
+
+
+def main() -> None:
+    """Run the command; an error that a person can mend is one sentence, and exit status 1."""
+    try:
+        app()
+    except StagedAssetsError as error:
+        err.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    system: Annotated[list[str] | None, typer.Option(help="Only this source system; repeat for several.")] = None,
+    dataset: Annotated[list[str] | None, typer.Option(help="Only this dataset; repeat for several.")] = None,
+    full_refresh: Annotated[bool, typer.Option("--full-refresh", help="Stage again from all of raw.")] = False,
+    scale: Annotated[
+        int, typer.Option(min=100, help="Sales in the demo systems, when they are made (first run only).")
+    ] = 20_000,
+    as_json: Json = False,
+) -> None:
+    """Land, refresh, check: the main job, in this process.
+
+    Only what has landed since the last run is worked on; a run with nothing new changes nothing. Ends with status 1 if
+    a source could not be read, a refresh failed, or a check failed.
+    """
+    from staged_assets import report
+    from staged_assets.job import run_job
+
+    settings = load_settings()
+    _known(dataset or [], DATASETS, "dataset")
+    result = run_job(
+        settings,
+        systems=system or [],
+        datasets=dataset or list(DATASETS),
+        full_refresh=full_refresh,
+        scale=scale,
+        console=err,
+    )
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        report.print_run(out, result)
+    raise typer.Exit(0 if result.good else 1)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Where every landed row is now, when each dataset was last refreshed, and what its checks said."""
+    from staged_assets import report
+    from staged_assets.status import read_status
+
+    found = read_status(load_settings())
+    if as_json:
+        _print_json(found)
+    else:
+        report.print_status(out, found)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the web UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",
+) -> None:
+    """Open the Dagster web UI and its daemon on the staged area; Ctrl-C stops both."""
+    from staged_assets.instance import prepare_home
+
+    prepare_home(load_settings())
+    out.print(f"The web UI comes up at http://{host}:{port} (Ctrl-C stops it).")
+    command = [
+        sys.executable, "-m", "dagster", "dev", "--workspace", str(PACKAGE / "workspace.yaml"),
+        "--host", host, "--port", str(port),
+    ]  # fmt: skip
+    raise typer.Exit(subprocess.call(command, env=os.environ))
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    dataset: Annotated[str | None, typer.Argument(help="One of the fourteen; all by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How many rows were rejected, for which reasons."""
+    from staged_assets import quarantine, report
+
+    _known([dataset] if dataset else [], DATASETS, "dataset")
+    found = quarantine.summary(load_settings(), [dataset] if dataset else list(DATASETS))
+    if as_json:
+        _print_json(found)
+    else:
+        report.print_quarantine_summary(out, found)
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    dataset: DatasetArgument,
+    reason: Reason = None,
+    row_id: Annotated[str | None, typer.Option(help="Only this raw row.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many rows.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Rejected rows as they came, with every reason. They may hold personal data."""
+    from staged_assets import quarantine, report
+
+    _known([dataset], DATASETS, "dataset")
+    found = quarantine.rows(load_settings(), dataset, limit=limit, reason=reason, row_id=row_id)
+    if as_json:
+        _print_json(found)
+    else:
+        report.print_quarantine_rows(out, dataset, found)
+
+
+@quarantine_app.command("export")
+def quarantine_export(
+    dataset: DatasetArgument,
+    to: Annotated[Path, typer.Option("--to", help="A .csv, .parquet, .json or .ndjson file.")],
+    reason: Reason = None,
+) -> None:
+    """Write rejected rows to a file, to be corrected or sent to who can correct them."""
+    from staged_assets import quarantine
+
+    _known([dataset], DATASETS, "dataset")
+    written = quarantine.export(load_settings(), dataset, to, reason=reason)
+    out.print(f"{written} rejected rows of {dataset} are in {to}.")
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    dataset: DatasetArgument,
+    corrected: Annotated[
+        Path | None,
+        typer.Option("--from", help="An exported CSV file with corrected values: its rows are landed as new versions."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge the rejected rows again by today's rules, or land corrected ones; then refresh the dataset."""
+    from staged_assets import quarantine, report
+    from staged_assets.job import run_job
+
+    settings = load_settings()
+    _known([dataset], DATASETS, "dataset")
+    if corrected is not None:
+        landed = quarantine.land_corrections(settings, dataset, corrected)
+        err.print(f"{landed} corrected rows of {dataset} were landed.")
+    result = run_job(settings, systems=[], datasets=[dataset], full_refresh=corrected is None, land=False, console=err)
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        report.print_run(out, result)
+    raise typer.Exit(0 if result.good else 1)
+
+
+def _known(names: list[str], known: Any, kind: str) -> None:
+    import difflib
+
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+            raise ConfigurationError(f"There is no {kind} {name!r}: {hint}")
+
+
+def _print_json(value: Any) -> None:
+    def plain(item: Any) -> Any:
+        if isinstance(item, datetime | date):
+            return item.isoformat()
+        if isinstance(item, Decimal | Path):
+            return str(item)
+        raise TypeError(type(item))
+
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=plain) + "\n")
+
+
+logging.getLogger("staged_assets").addHandler(logging.NullHandler())
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The main job, run in this process with progress on a console; its events are kept where the web UI reads them."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from staged_assets.errors import ConfigurationError
+from staged_assets.settings import Settings
+from staged_assets.status import read_status
+
+
+@dataclass
+class JobResult:
+    """What a run did, and how things stand after it.
+
+    Attributes:
+        run_id: Dagster's.
+        seconds: of the main job, without setting up the demo.
+        failures: one sentence for each thing that could not be done.
+        status: see `read_status`.
+        selected: the datasets that the run was about.
+    """
+
+    run_id: str
+    seconds: float
+    status: dict[str, Any]
+    selected: Sequence[str]
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Nothing failed, nothing was held back, no check failed, no row is unexplained."""
+        return not self.failures and all(
+            entry["outcome"] in ("published", "unchanged")
+            and entry["unexplained"] == 0
+            and "failed" not in entry["checks"].values()
+            for name, entry in self.status["datasets"].items()
+            if name in self.selected
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "run_id": self.run_id,
+            "success": self.good,
+            "seconds": round(self.seconds, 3),
+            "failures": self.failures,
+            **self.status,
+        }
+
+
+def run_job(
+    settings: Settings,
+    *,
+    systems: Sequence[str],
+    datasets: Sequence[str],
+    console: Console,
+    full_refresh: bool = False,
+    scale: int = 20_000,
+    land: bool = True,
+) -> JobResult:
+    """Run the refresh of these datasets (and of the companions made from them) as a Dagster run in this process.
+
+    Args:
+        systems: land from these only; all where empty.
+        land: whether to ask the sources at all.
+        scale: of the demo systems, when they have to be made.
+
+    Raises:
+        StagedAssetsError: the configuration is wrong, or the warehouse is out of reach.
+    """
+    from staged_assets.instance import prepare_home
+
+    prepare_home(settings)
+    with _progress(console) as show:
+        if settings.is_demo and land:
+            from staged_assets.demo.systems import ensure
+
+            ensure(settings.demo_path, scale, on_progress=lambda step, detail: show(step, detail))
+        show("dagster", "loading")
+        import dagster as dg
+
+        from staged_assets.definitions import build_defs
+
+        definitions = build_defs(settings)
+        started = time.perf_counter()
+        job = definitions.resolve_job_def("refresh_all")
+        selection = [key for key in job.asset_layer.executable_asset_keys if _wanted(key.path, datasets, land)]
+        _known_systems(systems, definitions)
+        result = job.execute_in_process(
+            instance=dg.DagsterInstance.get(),
+            asset_selection=selection,
+            run_config={
+                "ops": {"staged_area": {"config": {"systems": list(systems), "full_refresh": full_refresh}}},
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            raise_on_error=False,
+        )
+        seconds = time.perf_counter() - started
+        failures = [_reason(event) for event in result.get_step_failure_events()]
+        show("status", "counting")
+        return JobResult(result.run_id, seconds, read_status(settings), list(datasets), failures)
+
+
+def _wanted(path: Sequence[str], datasets: Sequence[str], land: bool) -> bool:
+    if path[0] == "raw":
+        return land and path[1] in datasets
+    name = path[-1].removeprefix("stg_").removeprefix("quarantine_")
+    return name.split("__")[0] in datasets
+
+
+def _known_systems(systems: Sequence[str], definitions: Any) -> None:
+    known = [name.removeprefix("refresh_") for name in (job.name for job in definitions.jobs) if name != "refresh_all"]
+    for name in systems:
+        if name not in known:
+            raise ConfigurationError(f"There is no source system {name!r}: there are {', '.join(known)}.")
+
+
+def _reason(event: Any) -> str:
+    """The sentence that a failed step ends with: the project's own where there is one, else the first line."""
+    error = event.step_failure_data.error
+    failure = event.step_failure_data.user_failure_data
+    if failure and failure.description:
+        return str(failure.description)
+    while error.cause is not None:
+        error = error.cause
+    return str(error.message).strip().splitlines()[0]
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Any]:
+    """Show what is being done, from the package's own log; plain lines where the console is no terminal."""
+    logger = logging.getLogger("staged_assets")
+    with console.status("starting") as status:
+
+        def show(step: str, detail: str) -> None:
+            if console.is_terminal:
+                status.update(f"{step}: {detail}")
+            else:
+                console.print(f"{step}: {detail}", highlight=False)
+
+        class Handler(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                show(getattr(record, "step", "working"), getattr(record, "detail", record.getMessage()))
+
+        handler = Handler(logging.INFO)
+        logger.addHandler(handler)
+        before = logger.level
+        logger.setLevel(logging.INFO)
+        try:
+            yield show
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(before)

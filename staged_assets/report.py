@@ -1,0 +1,102 @@
+"""What a person reads in the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from staged_assets.job import JobResult
+
+_COUNTS = ("landed", "staged", "rejected", "superseded", "duplicate", "deleted", "pending")
+
+
+def print_run(console: Console, result: JobResult) -> None:
+    """The table of a run, its failures, and what to do next."""
+    datasets = {n: e for n, e in result.status["datasets"].items() if n in result.selected}
+    console.print(_table(datasets, f"Staged area after run {result.run_id[:8]}"))
+    unexplained = sum(entry["unexplained"] for entry in datasets.values())
+    console.print(
+        f"{sum(e['landed'] for e in datasets.values()):,} raw rows landed, {unexplained} unexplained;"
+        f" main job {result.seconds:.1f} s."
+    )
+    for failure in result.failures:
+        console.print(f"[red]Failed:[/red] {failure}", highlight=False, soft_wrap=True)
+    for name, entry in datasets.items():
+        if entry["outcome"] not in ("published", "unchanged"):
+            console.print(
+                f"[red]{name} is {entry['outcome']}:[/red] {entry['message']}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    console.print(f"Warehouse: {result.status['warehouse']}", highlight=False, soft_wrap=True)
+    console.print("See rejected rows with 'staged-assets quarantine list'; open the web UI with 'staged-assets ui'.")
+
+
+def print_status(console: Console, status: Mapping[str, Any]) -> None:
+    """The table of how things stand."""
+    console.print(_table(status["datasets"], "Staged area"))
+    console.print(f"Warehouse: {status['warehouse']}", highlight=False, soft_wrap=True)
+
+
+def print_quarantine_summary(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """Rejected rows by dataset and reason."""
+    table = Table(title="Quarantine")
+    for heading, justify in (
+        ("dataset", "left"), ("reason", "left"), ("rows", "right"), ("corrected", "right"), ("first seen (UTC)", "left"),
+    ):  # fmt: skip
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for entry in found:
+        reason = entry["code"] + (f":{entry['column']}" if entry["column"] else "")
+        table.add_row(
+            entry["dataset"],
+            reason,
+            f"{entry['rows']:,}",
+            f"{entry['corrected']:,}",
+            f"{entry['first_seen']:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
+    console.print("See rows with 'staged-assets quarantine show <dataset> --reason <reason>'.")
+
+
+def print_quarantine_rows(console: Console, dataset: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Rejected rows, one block each: what a row held, then why it was rejected."""
+    for row in found:
+        console.print(
+            f"[bold]{dataset}[/bold] raw row {row['_raw_row_id']} from {row['_source_system']},"
+            f" landed {row['_landed_at']:%Y-%m-%d %H:%M} UTC",
+            highlight=False,
+        )
+        for name, value in row.items():
+            if not name.startswith("_") or (name == "_extra" and value):
+                console.print(Text(f"  {name}: {value!r}" if value is not None else f"  {name}: NULL"))
+        for reason in row["_reject_reasons"]:
+            column = f" in {reason['column']}" if reason["column"] else ""
+            console.print(Text(f"  → {reason['code']}{column}: {reason['raw_value']!r}", style="red"))
+    if not found:
+        console.print(f"No such rows in the quarantine of {dataset}.")
+
+
+def _table(datasets: Mapping[str, Mapping[str, Any]], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("dataset")
+    for name in _COUNTS:
+        table.add_column(name, justify="right")
+    table.add_column("most frequent reasons", overflow="fold", max_width=38)
+    table.add_column("seconds", justify="right")
+    table.add_column("checks")
+    for name, entry in datasets.items():
+        reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in list(entry["reasons"].items())[:2])
+        seconds = f"{entry['seconds']:.1f}" if entry["seconds"] is not None else ""
+        table.add_row(name, *(f"{entry[c]:,}" for c in _COUNTS), reasons, seconds, _checks(entry["checks"]))
+    return table
+
+
+def _checks(checks: Mapping[str, str]) -> Text:
+    results = list(checks.values())
+    text = Text(f"{results.count('passed')} passed", style="green")
+    for status, style in (("warned", "yellow"), ("failed", "red")):
+        if status in results:
+            text.append(f", {results.count(status)} {status}", style=style)
+    return text

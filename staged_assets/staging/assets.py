@@ -1,0 +1,243 @@
+"""The asset graph: raw → staged → companions and quarantine, refreshed by one op in one process."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+
+from staged_assets.errors import SourceError
+from staged_assets.landing.land import Landed, land_feed
+from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.raw_area import prepare as prepare_raw
+from staged_assets.landing.warehouse import connect, exclusive
+from staged_assets.settings import Settings
+from staged_assets.sources.config import Sources
+from staged_assets.staging import control
+from staged_assets.staging.project import StagingProject
+from staged_assets.staging.refresh import Check, Outcome, Refresh
+from staged_assets.staging.translator import ASSET_ROLES, StagingTranslator
+
+#: One pool for every writer: the warehouse is one file, and a writer excludes every other process.
+WAREHOUSE_POOL = "warehouse"
+
+logger = logging.getLogger(__name__)
+
+Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
+
+
+class RefreshConfig(dg.Config):
+    """What one run of the refresh is to do, beside the assets selected.
+
+    Attributes:
+        systems: land from these source systems only; all where empty.
+        full_refresh: stage from all of raw, not only from what landed since.
+    """
+
+    systems: list[str] = []
+    full_refresh: bool = False
+
+
+def build_assets(settings: Settings, sources: Sources, project: StagingProject) -> list[Any]:
+    """The operational tables (external), and the multi-asset that lands, audits and publishes."""
+    raw_specs = [_raw_spec(name, sources) for name in DATASETS]
+    dbt_specs, checks = _dbt_specs(project, sources)
+
+    @dg.multi_asset(
+        name="staged_area",
+        specs=[*raw_specs, *dbt_specs],
+        check_specs=checks,
+        can_subset=True,
+        pool=WAREHOUSE_POOL,
+        required_resource_keys={"operational_systems"},
+    )
+    def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
+        yield from _StagedAreaRun(context, config, settings, sources, project).events()
+
+    return [*_external_specs(sources), staged_area]
+
+
+class _StagedAreaRun:
+    """One run: whatever can be done is done; at the end, what could not be done fails the step."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, config: RefreshConfig, settings: Settings, sources: Sources,
+        project: StagingProject,
+    ) -> None:  # fmt: skip
+        self._context = context
+        self._config = config
+        self._settings = settings
+        self._sources = sources
+        self._project = project
+        self._failures: list[str] = []
+        self._selected = context.selected_asset_keys
+        self._selected_checks = context.selected_asset_check_keys
+
+    def events(self) -> Iterator[Event]:
+        log = self._context.log
+        with exclusive(self._settings, on_wait=log.info):
+            yield from self._land()
+            yield from self._refresh()
+        if self._failures:
+            raise dg.Failure(" ".join(self._failures), allow_retries=True)
+
+    def _land(self) -> Iterator[Event]:
+        for dataset in DATASETS:
+            key = dg.AssetKey(["raw", dataset])
+            if key not in self._selected:
+                continue
+            started = time.perf_counter()
+            landed: list[Landed] = []
+            failed = False
+            with connect(self._settings) as connection:
+                prepare_raw(connection)
+                for system, feed in self._sources.feeds_of(dataset):
+                    if self._config.systems and system not in self._config.systems:
+                        continue
+                    try:
+                        landed.append(land_feed(connection, self._sources, system, feed))
+                    except SourceError as error:
+                        failed = True
+                        self._failures.append(str(error))
+                        self._context.log.error(str(error))
+            self._progress("land", dataset)
+            if not failed:
+                yield dg.MaterializeResult(
+                    asset_key=key, metadata=_landed_metadata(landed, time.perf_counter() - started)
+                )
+
+    def _refresh(self) -> Iterator[Event]:
+        names = {key.path[-1] for key in self._selected if key.path[0] != "raw"}
+        datasets = [n for n in DATASETS if f"stg_{n}" in names or f"quarantine_{n}" in names]
+        companions = [name for name in self._project.companions if name in names]
+        if not datasets and not companions:
+            return
+        refresh = Refresh(
+            self._settings,
+            self._project,
+            self._sources.formats,
+            {name: [system for system, _ in self._sources.feeds_of(name)] for name in DATASETS},
+            on_progress=self._progress,
+        )
+        full = datasets if self._config.full_refresh else ()
+        for outcome in refresh.run(datasets, companions, full=full, run_id=self._context.run_id):
+            if outcome.status == "failed":
+                self._failures.append(f"{outcome.name}: {outcome.message}.")
+            if outcome.good:
+                yield from self._published(outcome)
+            yield from self._checks(outcome.checks)
+
+    def _published(self, outcome: Outcome) -> Iterator[Event]:
+        metadata = _outcome_metadata(outcome)
+        for name in [outcome.name, *([f"quarantine_{outcome.dataset}"] if outcome.dataset else [])]:
+            key = dg.AssetKey(name)
+            if name.startswith("quarantine_") and outcome.counts:
+                metadata = {
+                    "dagster/row_count": outcome.counts.rejected,
+                    "rejected_by_reason": outcome.counts.reasons,
+                }
+            if key in self._selected:
+                yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            else:
+                self._context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+
+    def _checks(self, checks: Iterable[Check]) -> Iterator[Event]:
+        for check in checks:
+            key = dg.AssetCheckKey(dg.AssetKey(check.model), check.name)
+            if key in self._selected_checks:
+                yield dg.AssetCheckResult(
+                    asset_key=key.asset_key,
+                    check_name=check.name,
+                    passed=check.status == "passed",
+                    severity=dg.AssetCheckSeverity.WARN if check.status == "warned" else dg.AssetCheckSeverity.ERROR,
+                    metadata={"failures": check.failures, "seconds": check.seconds},
+                )
+
+    def _progress(self, step: str, detail: str) -> None:
+        logger.info("%s: %s", step, detail, extra={"step": step, "detail": detail})
+
+
+def _raw_spec(dataset: str, sources: Sources) -> dg.AssetSpec:
+    feeds = sources.feeds_of(dataset)
+    return dg.AssetSpec(
+        key=["raw", dataset],
+        deps=[_external_key(system, feed) for system, feed in feeds],
+        description=f"What the source systems sent of {dataset}: append-only, every value as text, nothing refused.",
+        group_name=sources.primary_system(dataset) or "unfed",
+        owners=[sources.owner(dataset)],
+        kinds={"duckdb"},
+        skippable=True,
+        metadata={"dagster/table_name": f"raw.{dataset}"},
+    )
+
+
+def _external_key(system: str, feed: Any) -> dg.AssetKey:
+    return dg.AssetKey([system, feed.name])
+
+
+def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
+    return [
+        dg.AssetSpec(
+            key=_external_key(system, feed),
+            description=f"{sources.systems[system].description} Feeds {feed.dataset}.",
+            group_name=system,
+            owners=[sources.owner(feed.dataset)],
+            kinds={sources.systems[system].connector},
+        )
+        for system, settings in sources.systems.items()
+        for feed in settings.feeds
+    ]
+
+
+def _dbt_specs(project: StagingProject, sources: Sources) -> tuple[Sequence[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+    translator = StagingTranslator()
+    manifest = project.manifest
+    specs = [
+        _owned(translator.get_asset_spec(manifest, unique_id, None), node["config"]["meta"]["dataset"], sources)
+        for unique_id, node in manifest["nodes"].items()
+        if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES
+    ]
+    names = {spec.key.path[-1] for spec in specs}
+    checks = [
+        dg.AssetCheckSpec(name=test.name, asset=test.model, blocking=False)
+        for test in project.tests()
+        if test.model in names
+    ]
+    return specs, checks
+
+
+def _owned(spec: dg.AssetSpec, dataset: str, sources: Sources) -> dg.AssetSpec:
+    """The configuration says whose a dataset is; one that no system feeds keeps the usual group."""
+    return spec.replace_attributes(
+        group_name=sources.primary_system(dataset) or spec.group_name, owners=[sources.owner(dataset)]
+    )
+
+
+def _landed_metadata(landed: Sequence[Landed], seconds: float) -> dict[str, Any]:
+    return {
+        "landed": sum(result.landed for result in landed),
+        "already_landed": sum(result.already_landed for result in landed),
+        "malformed": sum(result.malformed for result in landed),
+        "systems": [result.system for result in landed],
+        "seconds": seconds,
+    }
+
+
+def _outcome_metadata(outcome: Outcome) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"seconds": outcome.seconds, "status": outcome.status}
+    if outcome.rows is not None:
+        metadata["dagster/row_count"] = outcome.rows
+    if outcome.counts is not None:
+        counts = outcome.counts
+        metadata |= {
+            "landed": counts.landed,
+            **{name: getattr(counts, name) for name in control.DISPOSITIONS},
+            "pending": counts.pending,
+            "unexplained": counts.unexplained,
+            "rejected_by_reason": counts.reasons,
+            "new_rows": outcome.new_rows,
+            "mode": outcome.mode,
+            "watermark": outcome.watermark,
+        }
+    return metadata
