@@ -75,7 +75,8 @@ as well hold a time: neither form is a repair.
         ({{ raw }} is not null
             and ({{ column.name }} is null or not ({{ is_plain_date(raw) }} or {{ is_plain_timestamp(raw) }})))
     {%- elif type == 'percentage' -%}
-        ({{ raw }} is not null and {{ column.name }} is distinct from {{ parse_decimal(raw) }})
+        ({{ raw }} is not null
+            and ({{ column.name }} is null or {{ column.name }} is distinct from {{ parse_decimal(raw) }}))
     {%- else -%}
         ({{ raw }} is not null and {{ column.name }} is distinct from {{ raw }})
     {%- endif -%}
