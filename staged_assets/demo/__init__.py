@@ -1,1 +1,1 @@
-"""The embedded operational systems that the default configuration reads: an ERP, a CRM and a web shop, with known dirt."""
+"""The operational systems that the default configuration reads: ERP, CRM and web shop, with known dirt."""

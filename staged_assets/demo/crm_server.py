@@ -1,8 +1,10 @@
 """The demo's CRM: an HTTP API over the store that the generator fills.
 
-`GET /<endpoint>?page=N&page_size=M&updated_since=<ISO 8601>` answers `{"items": [...], "next_page": N + 1 or null}`: the
-revisions of all records, in the order in which they were made; with `updated_since`, those with that update time or a later
-one, oldest first. `GET /health` answers `{"status": "ok"}`. Blocking: `python -m staged_assets.demo.crm_server FOLDER`.
+`GET /<endpoint>?page=N&page_size=M&updated_since=<ISO 8601>` answers `{"items": [...], "next_page": N + 1}`
+(null on the last page): the revisions of all records, in the order in which they were made; with `updated_since`,
+those with that update time or a later one, oldest first. `GET /health` answers `{"status": "ok"}`.
+
+Blocking: `python -m staged_assets.demo.crm_server FOLDER`.
 """
 
 import argparse
@@ -108,7 +110,8 @@ def _moment(text: str) -> str:
 def _page(store: sqlite3.Connection, endpoint: str, page: int, size: int, since: str | None) -> str:
     known = [name for (name,) in store.execute("select name from sqlite_master where type = 'table'")]
     if endpoint not in known:
-        raise _Refused(HTTPStatus.NOT_FOUND, f"There is no endpoint {endpoint!r}: there are {', '.join(known)}.")
+        message = f"There is no endpoint {endpoint!r}: there are {', '.join(known)}."
+        raise _Refused(HTTPStatus.NOT_FOUND, message)
     first = (page - 1) * size
     # One row more than asked for tells whether there is a next page.
     if since is None:
@@ -131,7 +134,9 @@ def _server(path: Path, port: int, token: str | None) -> _Server:
     try:
         return _Server(("127.0.0.1", port), store, token)
     except OSError as error:
-        raise SourceError(f"The demo's CRM can't listen on port {port} ({error.strerror}): name another port.") from error
+        raise SourceError(
+            f"The demo's CRM can't listen on port {port} ({error.strerror}): name another port."
+        ) from error
 
 
 @contextmanager
@@ -162,7 +167,9 @@ def serve(path: Path, port: int = 0, token: str | None = None) -> Iterator[str]:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m staged_assets.demo.crm_server", description="Serve the demo's CRM.")
+    parser = argparse.ArgumentParser(
+        prog="python -m staged_assets.demo.crm_server", description="Serve the demo's CRM."
+    )
     parser.add_argument("path", type=Path, help="the demo's folder")
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--token", help="bearer token that requests must carry")

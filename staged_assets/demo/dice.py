@@ -1,4 +1,4 @@
-"""Reproducible choices: each record's are a function of the seed and the record alone, whatever came before it."""
+"""Reproducible choices: a function of the seed and the record alone, whatever came before it."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

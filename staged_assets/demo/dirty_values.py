@@ -23,6 +23,15 @@ NOT_INTEGERS = ("12.5", "1e3", "0x1F", "1_000", "twelve", "9223372036854775808",
 NOT_DECIMALS = ("nan", "Infinity", "1e400", "12.3.4", "free", "--5", "1..5", "0x1F")
 NOT_DATES = ("infinity", "epoch", "yesterday", "46027", "2026/01/05", "5 January 2026", "2026-01", "today")
 IMPOSSIBLE_DATES = ("2026-02-30", "2025-13-01", "2025-06-31", "2025-00-10", "0000-00-00")
+IMPOSSIBLE_TIMES = ("2026-01-05T25:10:00Z", "2026-01-05T10:61:00+01:00", "2026-01-05T10:00:00+99:00")
+
+BAD_GTINS = ("4006381333932", "12345", "978-X", "ABCDEFGHIJKLM")
+JUNK_EMAILS = ("noreply@example.com", "test@test.com", "none@none.com")
+UNKNOWN_COLUMNS: tuple[dict[str, Any], ...] = (
+    {"loyalty_tier_v2": "gold"},
+    {"Übergabe": {"fach": [1, None]}},
+    {"empty": {}},
+)
 
 BAD_EMAILS = (
     "nobody",
@@ -49,7 +58,7 @@ NATIONAL_PHONES = (
 
 LONG_TEXT = "Long text with ümläuts and commas, again and again. " * 400
 ODD_TEXTS = (
-    'quotes "double" and \'single\', back\\slash, {braces} and ; semicolon',
+    "quotes \"double\" and 'single', back\\slash, {braces} and ; semicolon",
     "emoji 👩‍👩‍👧 and right-to-left שלום",
     "line one\r\nline two\ttab",
     "-- drop table; <b>markup</b> &amp; 100 %",
@@ -109,6 +118,11 @@ def as_list(line: bytes, record_no: str) -> bytes:
 def as_text(line: bytes, record_no: str) -> bytes:
     """The record as a JSON text."""
     return json.dumps(f"record {record_no}").encode()
+
+
+def with_repeated_field(line: bytes, record_no: str) -> bytes:
+    """An object that has a field twice: a parser would drop one of the values."""
+    return line[:-1] + b', "note": "first", "note": "second"}'
 
 
 def as_latin_1(line: bytes, record_no: str) -> bytes:

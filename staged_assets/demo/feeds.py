@@ -1,13 +1,13 @@
 """The demo's feeds, as its own `sources.yaml` maps them: a source column is named there and nowhere else."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from staged_assets.demo.records import MAKERS, Maker, Record
+from staged_assets.demo.records import MAKERS, Maker
 from staged_assets.demo.world import NOTATIONS, Notation
 
 SOURCES = Path(__file__).parent / "sources.yaml"
@@ -27,8 +27,8 @@ class Feed:
         key: the raw area's column that identifies a record.
         columns: raw column → source column, where it is one.
         cursor: source column of the update time; None for a plain snapshot.
-        marker: source column that marks a delete, and the values for (record, delete); None for a plain snapshot.
-        maker: makes its clean records.
+        marker: source column that marks a delete, its values for a record and for a delete; None as above.
+        maker: makes its clean records; a field that is not in `columns` keeps its name.
         notation: how its system writes dates and numbers.
     """
 
@@ -42,15 +42,10 @@ class Feed:
     maker: Maker
     notation: Notation
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Unique among the feeds."""
         return f"{self.system}.{self.source}"
-
-    def render(self, record: Record) -> Record:
-        """The record under its source columns; what no mapping names keeps its name."""
-        columns = self.columns
-        return {columns.get(name, name): value for name, value in record.items()}
 
 
 _MARKERS = {"erp": ("0", "1"), "crm": (False, True), "ecommerce": ("upsert", "delete")}

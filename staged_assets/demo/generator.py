@@ -48,7 +48,9 @@ def generate(
     """
     world = World(scale, seed)
     if path.exists() and any(path.iterdir()):
-        raise ConfigurationError(f"The demo's folder {path} is not empty: remove what is there, or name another folder.")
+        raise ConfigurationError(
+            f"The demo's folder {path} is not empty: remove what is there, or name another folder."
+        )
     path.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(scale, seed)
     with (
@@ -92,8 +94,13 @@ def write_truth(file: TextIO, rows: list[Row]) -> None:
 
 
 @contextmanager
-def open_systems(path: Path) -> Iterator[Callable[[Production], Writer]]:
-    """A function that gives the writer of each feed; both databases are committed at the end."""
+def open_systems(path: Path, deliveries: int = 1) -> Iterator[Callable[[Production], Writer]]:
+    """A function that gives the writer of each feed; both databases are committed at the end.
+
+    Args:
+        path: the demo's folder.
+        deliveries: the number of each stream's first delivery.
+    """
     with database(path / ERP_FILE) as erp, database(path / CRM_FILE) as crm:
 
         def writer_of(production: Production) -> Writer:
@@ -102,6 +109,6 @@ def open_systems(path: Path) -> Iterator[Callable[[Production], Writer]]:
                 return TableWriter(erp, feed.source, production.columns())
             if feed.system == "crm":
                 return EndpointWriter(crm, feed.source)
-            return StreamWriter(path / ECOMMERCE_FOLDER, feed.source)
+            return StreamWriter(path / ECOMMERCE_FOLDER, feed.source, deliveries)
 
         yield writer_of

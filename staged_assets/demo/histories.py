@@ -15,11 +15,11 @@ class History:
 
     Attributes:
         kind: its name.
-        script: what is sent, in order of arrival: a letter for the content (A, B, C; D delete; X a version with a bad
-            required value), a digit for its place in the order of updates.
+        script: what is sent, in order of arrival: a letter for the content (A, B, C; D delete; X a version with
+            a bad required value), a digit for its place in the order of updates.
         rate: share of a feed's entities; at least one entity has it.
-        feeds: where: `all`; `dated`, feeds with a change cursor; `events`, feeds of event files; `spoilable`, dated feeds of
-            datasets with a required column beside the key.
+        feeds: where: `all`; `dated`, feeds with a change cursor; `events`, feeds of event files; `spoilable`,
+            dated feeds of datasets with a required column beside the key.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class History:
         return [(step[0], int(step[1])) for step in self.script.split()]
 
 
-ONCE = History("once", "A1", 1.0)
+ONCE = History("", "A1", 1.0)
 
 HISTORIES = (
     History("updated", "A1 B2", 0.05, "all"),
@@ -80,35 +80,26 @@ def histories_of(feed: Feed) -> list[History]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One record of a history.
+    """One record of an entity.
 
     Attributes:
-        content: the letter of the script; R and a number for activity that was appended later.
+        content: tells it from the entity's other records; equal content is equal to the letter.
         updated: update time, in seconds after the entity came to be.
         arrival: arrival time, likewise.
+        version: which state of the entity it tells.
+        deletes: whether it is a delete marker.
+        spoiled: whether a required value is bad.
     """
 
     content: str
-    updated: int
-    arrival: int
-
-    @property
-    def version(self) -> int:
-        """Which state of the entity the record tells."""
-        return _VERSIONS[self.content] if self.content in _VERSIONS else 2 + int(self.content[1:])
-
-    @property
-    def deletes(self) -> bool:
-        """Whether it is a delete marker."""
-        return self.content.startswith("D")
-
-    @property
-    def spoiled(self) -> bool:
-        """Whether a required value is bad."""
-        return self.content == "X"
+    updated: int = 0
+    arrival: int = 0
+    version: int = 0
+    deletes: bool = False
+    spoiled: bool = False
 
 
-_VERSIONS = {"A": 0, "B": 1, "C": 2, "X": 1, "D": 0}
+_VERSIONS = {"B": 1, "C": 2, "X": 1}
 
 
 @lru_cache
@@ -122,5 +113,5 @@ def steps(history: History, gap_days: int) -> tuple[Step, ...]:
     for content, place in history.places:
         updated = (place - 1) * (gap_days * DAY + 420)
         arrival = max(updated, arrival + (_LATE if updated < arrival else 0))
-        timed.append(Step(content, updated, arrival))
+        timed.append(Step(content, updated, arrival, _VERSIONS.get(content, 0), content == "D", content == "X"))
     return tuple(timed)

@@ -23,8 +23,9 @@ class Manifest:
         version: of the generator.
         rounds: how often activity was appended since.
         records: source records sent, by `<system>.<table, endpoint or stream>`.
-        dispositions: raw rows by dataset and expected disposition; records that were already landed are not among them.
-        kinds: source records by kind of dirt or history.
+        dispositions: raw rows by dataset and expected disposition, without records that were already landed.
+        added: entities added since, by dataset.
+        kinds: source records by kind of dirt, history or later change.
     """
 
     scale: int
@@ -33,6 +34,7 @@ class Manifest:
     rounds: int = 0
     records: dict[str, int] = field(default_factory=dict)
     dispositions: dict[str, dict[str, int]] = field(default_factory=dict)
+    added: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
 
     def sent(self, feed: str, rows: Iterable[Row]) -> None:

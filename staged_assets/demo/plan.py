@@ -17,7 +17,7 @@ class Plan(Generic[T]):
     Args:
         size: number of positions.
         wanted: (treatment, how many positions get it).
-        stride: share of the size by which neighbours are torn apart; two plans with different ones are unrelated.
+        stride: share of the size by which neighbours are torn apart; plans with different ones are unrelated.
         offset: turns the permutation.
     """
 
@@ -34,7 +34,7 @@ class Plan(Generic[T]):
         self._offset = offset
 
     def at(self, position: int) -> tuple[T, int] | None:
-        """The treatment of a position and how many had it before (in an order of its own); None for most positions."""
+        """The treatment of a position, and how many had it before; None for most positions."""
         place = (position * self._factor + self._offset) % self._size
         if place >= self.treated:
             return None

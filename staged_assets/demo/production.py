@@ -1,10 +1,11 @@
-"""Make what one feed sends: each entity's records with their history and their dirt, judged by the reference."""
+"""What one feed sends: each entity's records with their history and their dirt, judged by the reference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from staged_assets.demo.dice import Dice
-from staged_assets.demo.dirt import Planting, dirt_plan
+from staged_assets.demo.dirt import Planting, plantings
+from staged_assets.demo.dirt_kinds import DIRT
 from staged_assets.demo.feeds import RECORD_NO, Feed
 from staged_assets.demo.histories import ONCE, SPOILERS, History, Step, histories_of, steps
 from staged_assets.demo.plan import Plan
@@ -53,9 +54,14 @@ class Production:
     def of(cls, world: World, feed: Feed) -> "Production":
         """Plan a feed."""
         size = len(world.numbers(feed.system, feed.dataset))
-        wanted = [(history, max(1, round(history.rate * size))) for history in histories_of(feed)]
-        histories = Plan(size, wanted, stride=0.414, offset=world.seed)
-        return cls(world, feed, dirt_plan(feed, size, world.seed), histories)
+        dirt = [(planting, planting.count(size)) for planting in plantings(feed, DIRT)]
+        histories = [(history, max(1, round(history.rate * size))) for history in histories_of(feed)]
+        return cls(
+            world,
+            feed,
+            Plan(size, dirt, stride=0.618, offset=world.seed),
+            Plan(size, histories, stride=0.414, offset=world.seed),
+        )
 
     def entities(self) -> Iterator[list[Sent]]:
         """The records of each entity, judged, in order of arrival."""
@@ -68,35 +74,43 @@ class Production:
             judge([each.row for each in sent], self.feed.key)
             yield sent
 
-    def send(self, number: int, step: Step, kind: str | None, dirt: tuple[Planting, int] | None = None) -> Sent:
+    def created(self, number: int) -> int:
+        """When an entity came to be."""
+        return self.world.created(self.feed.dataset, number, Dice(self.world.seed, self.feed.name, number))
+
+    def send(
+        self,
+        number: int,
+        step: Step,
+        kind: str = "",
+        dirt: tuple[Planting, int] | None = None,
+        since: int | None = None,
+    ) -> Sent:
         """One record of an entity, not judged yet.
 
         Args:
             number: the entity.
             step: content and times.
-            kind: the history that the record belongs to; None for a plain one.
+            kind: the history that the record belongs to; empty for a plain one.
             dirt: what is planted in it, and how often that was planted before.
+            since: when the entity came to be, if not in the time of the first generation.
         """
         feed = self.feed
         dice = Dice(self.world.seed, feed.name, number)
         created = self.world.created(feed.dataset, number, dice)
+        if since is not None:
+            created = since
         record = feed.maker(self.world, number, step.version, created, dice)
-        violations: list[Violation] = []
-        if dirt:
-            violations = list(dirt[0].violations)
-            if not dirt[0].damages:
-                dirt[0].plant(record, dirt[1])
-        if step.spoiled:
-            column, value, code = SPOILERS[feed.dataset]
-            record[column] = value
-            violations = [each for each in violations if each[1] != column] + [(code, column)]
+        violations = self._spoil(record, step, dirt)
         if step.deletes and feed.system != "erp":
             record = {name: value for name, value in record.items() if name == feed.key}
         record_no = f"{feed.source}-{number}-{step.content}"
         updated = created + step.updated
         fields, cursor = self._fields(record, record_no, step.deletes, updated)
-        damaged = dirt[0].value(dirt[1])(line_of(fields), record_no) if dirt and dirt[0].damages else None
-        readable = damaged is None and all(column != feed.key for _, column in violations)
+        damaged = None
+        if dirt and dirt[0].damages:
+            damaged = dirt[0].damage(line_of(fields), record_no, dirt[1])
+        readable = damaged is None and not any(column == feed.key for _, column in violations)
         row = Row(
             dataset=feed.dataset,
             system=feed.system,
@@ -105,22 +119,44 @@ class Production:
             updated=utc_text(updated) if cursor and damaged is None else None,
             operation=DELETE if step.deletes else UPSERT,
             violations=violations,
-            kinds=[name for name in (kind, dirt and dirt[0].dirt.kind) if name],
+            kinds=_kinds(kind, dirt),
         )
         return Sent(row, fields, cursor, created + step.arrival, damaged)
 
+    def _spoil(self, record: Record, step: Step, dirt: tuple[Planting, int] | None) -> Sequence[Violation]:
+        violations: Sequence[Violation] = ()
+        if dirt:
+            violations = dirt[0].violations
+            if not dirt[0].damages:
+                dirt[0].plant(record, dirt[1])
+        if step.spoiled:
+            column, value, code = SPOILERS[self.feed.dataset]
+            record[column] = value
+            violations = [each for each in violations if each[1] != column] + [(code, column)]
+        return violations
+
     def _fields(self, record: Record, record_no: str, deletes: bool, updated: int) -> tuple[Record, str | None]:
+        feed = self.feed
         fields: Record = {RECORD_NO: record_no}
         cursor = None
-        if self.feed.marker and self.feed.cursor:
-            column, kept, deleted = self.feed.marker
-            cursor = self.feed.notation.cursor(updated)
+        if feed.marker and feed.cursor:
+            column, kept, deleted = feed.marker
+            cursor = feed.notation.cursor(updated)
             fields[column] = deleted if deletes else kept
-            fields[self.feed.cursor] = cursor
-        fields.update(self.feed.render(record))
+            fields[feed.cursor] = cursor
+        columns = feed.columns
+        for name, value in record.items():
+            fields[columns.get(name, name)] = value
         return fields, cursor
 
     def columns(self) -> list[str]:
         """The source columns of the feed's records."""
         number = self.world.numbers(self.feed.system, self.feed.dataset)[0]
-        return list(self.send(number, Step("A", 0, 0), None).fields)
+        return list(self.send(number, Step("A")).fields)
+
+
+def _kinds(kind: str, dirt: tuple[Planting, int] | None) -> list[str]:
+    kinds = [kind] if kind else []
+    if dirt:
+        kinds.append(dirt[0].dirt.kind)
+    return kinds

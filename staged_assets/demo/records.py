@@ -1,10 +1,12 @@
-"""Clean records, one function for each feed: the raw area's columns (and fields that no mapping names) → values.
+"""Clean records, one function for each feed: the raw area's columns, and fields that no mapping names → values.
 
 `version` counts the states of one entity: what a business changes (a price, a status, an address) follows it.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
+from unicodedata import normalize
 
 from staged_assets.demo import vocabulary as words
 from staged_assets.demo.dice import Dice
@@ -14,7 +16,6 @@ Record = dict[str, Any]
 Maker = Callable[[World, int, int, int, Dice], Record]
 
 ERP, CRM, SHOP = NOTATIONS["erp"], NOTATIONS["crm"], NOTATIONS["ecommerce"]
-_PLAIN_LETTERS = str.maketrans("éøëíüáıŁöÉ", "eoeiuailoe", "'")
 WAREHOUSES = ("Rotterdam", "Leipzig", "Lyon")
 
 
@@ -30,17 +31,28 @@ def given_name(consumer: int) -> str:
 
 def family_name(consumer: int) -> str:
     """Last name of a consumer, the same in every system."""
-    return words.FAMILY_NAMES[consumer // len(words.GIVEN_NAMES) * 11 % len(words.FAMILY_NAMES)]
+    return _family_name(consumer // len(words.GIVEN_NAMES) * 11)
+
+
+def _family_name(number: int) -> str:
+    return words.FAMILY_NAMES[number % len(words.FAMILY_NAMES)]
 
 
 def email_of(consumer: int) -> str:
     """E-mail address of a consumer, the same in every system."""
-    name = f"{given_name(consumer)}.{family_name(consumer)}".translate(_PLAIN_LETTERS).lower()
-    return f"{name}.{consumer}@{words.MAIL_DOMAINS[consumer % len(words.MAIL_DOMAINS)]}"
+    given, family = _plain(given_name(consumer)), _plain(family_name(consumer))
+    return f"{given}.{family}.{consumer}@{words.MAIL_DOMAINS[consumer % len(words.MAIL_DOMAINS)]}"
+
+
+@cache
+def _plain(name: str) -> str:
+    """In lower-case ASCII letters."""
+    letters = normalize("NFKD", name.lower().replace("ø", "o").replace("ł", "l"))
+    return "".join(letter for letter in letters if "a" <= letter <= "z")
 
 
 def gtin_of(item: int) -> str:
-    """A GTIN-13 of the range for use inside a company (GS1 General Specifications, prefix 20), check digit valid."""
+    """A valid GTIN-13 of the range for use inside a company (GS1 General Specifications, prefix 20)."""
     body = f"20{item:010d}"[:12]
     total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(body))
     return f"{body}{-total % 10}"
@@ -113,7 +125,7 @@ def _supplier(number: int, version: int, dice: Dice) -> Record:
     return {
         "supplier_id": str(number),
         "supplier_name": _company(dice),
-        "contact_name": f"{dice.pick(words.GIVEN_NAMES)} {words.FAMILY_NAMES[contact % len(words.FAMILY_NAMES)]}",
+        "contact_name": f"{dice.pick(words.GIVEN_NAMES)} {_family_name(contact)}",
         "contact_email": f"sales{number}@{dice.pick(words.MAIL_DOMAINS)}",
         "contact_phone": dice.digits(country.phone),
         "address": f"{_street(country, dice)}, {city}",
@@ -140,7 +152,7 @@ def _shop(number: int, version: int, dice: Dice) -> Record:
         "shop_location": city,
         "shop_type": dice.pick(words.SHOP_FORMATS),
         "established_year": str(1880 + dice.below(140)),
-        "owner": f"{dice.pick(words.GIVEN_NAMES)} {words.FAMILY_NAMES[owner % len(words.FAMILY_NAMES)]}",
+        "owner": f"{dice.pick(words.GIVEN_NAMES)} {_family_name(owner)}",
         "contact_email": f"shop{number}@{dice.pick(words.MAIL_DOMAINS)}",
         "country": country.name,
     }

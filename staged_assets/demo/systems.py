@@ -26,7 +26,11 @@ class DemoSystems:
 
 
 def ensure(
-    where: Settings | Path, scale: int = DEFAULT_SCALE, *, seed: int = SEED, on_progress: Progress | None = None
+    where: Settings | Path,
+    scale: int = DEFAULT_SCALE,
+    *,
+    seed: int = SEED,
+    on_progress: Progress | None = None,
 ) -> DemoSystems:
     """The demo's systems, generated if they are not there; what a killed process left half-made is made anew.
 
@@ -47,8 +51,8 @@ def ensure(
         manifest = Manifest.read(path)
     if manifest.version != VERSION:
         raise ConfigurationError(
-            f"The demo in {path} is of version {manifest.version}, this is {VERSION}: remove that folder and the warehouse"
-            " made from it."
+            f"The demo in {path} is of version {manifest.version}, this is {VERSION}:"
+            " remove that folder and the warehouse made from it."
         )
     return DemoSystems(path, manifest)
 

@@ -1,4 +1,4 @@
-"""The reference that says where each raw row must end: the rules of the staged datasets, applied to what was planted.
+"""The reference: where each raw row must end, by the rules of the staged datasets and what was planted.
 
 It shares no code with the landing or with the staging models.
 """
@@ -30,7 +30,7 @@ REQUIRED = {
         "touchpoints": "touchpoint_id",
     }.items()
 }
-#: Each source system has its own versions of a key: they are merged field by field, not ranked against each other.
+#: Each source system has its own versions of a key: they are merged by field, not ranked against each other.
 CONSOLIDATED = frozenset({"consumers", "shops", "suppliers"})
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
@@ -102,9 +102,18 @@ class Row:
         )
 
 
-def chain(row: Row) -> tuple[str, int | None, str | None]:
+Chain = tuple[str, int | None, str | None]
+
+
+def chain(row: Row) -> Chain:
     """Rows with the same chain are versions of one thing."""
     return row.dataset, row.key, row.system if row.dataset in CONSOLIDATED else None
+
+
+def key_text(line: str) -> str:
+    """The key in a line of the truth file, without parsing all of it."""
+    start = line.rindex('"key":') + 6
+    return line[start : line.index(",", start)]
 
 
 def judge(rows: Iterable[Row], key: str) -> None:
@@ -116,9 +125,11 @@ def judge(rows: Iterable[Row], key: str) -> None:
     """
     rows = list(rows)
     for row in rows:
+        row.already_landed = False
         _split_violations(row, key)
     if len(rows) == 1:
-        rows[0].disposition = rows[0].disposition or ("deleted" if rows[0].operation == DELETE else "staged")
+        only = rows[0]
+        only.disposition = only.disposition or ("deleted" if only.operation == DELETE else "staged")
         return
     landed = list(_landed(rows))
     sound = [row for row in landed if not row.reasons]

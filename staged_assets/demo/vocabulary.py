@@ -20,6 +20,10 @@ def _country(name: str, phone: str, street: str, cities: str) -> Country:
     return Country(name, phone, street, tuple(cities.split(",")))
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 COUNTRIES = (
     _country("Germany", "+49 30 23125###", "Lindenstraße {}", "Berlin,Hamburg,München,Köln,Leipzig"),
     _country("United States", "+1 212-555-01##", "{} Maple Avenue", "New York,Chicago,Boston,Seattle,Austin"),
@@ -48,16 +52,16 @@ COUNTRIES = (
 )
 PLACES = tuple((city, country) for country in COUNTRIES for city in country.cities)
 
-GIVEN_NAMES = tuple(
-    "Anna Ben Chloé Daniel Elif Felix Grace Hugo Ines Jakub Karin Liam Mia Noah Olga Paul Quinn Rosa Søren Teresa Umar"
-    " Vera Wiktor Ximena Yara Zoë Amélie Björn Clara Dmitri Emma François Giulia Hannah Ivan José Keiko Lena Marco"
-    " Nadia Oscar Priya Rafael Sofia Tomás Ulrike Viktor Wanda Yusuf Zara".split()
+GIVEN_NAMES = _words(
+    "Anna Ben Chloé Daniel Elif Felix Grace Hugo Ines Jakub Karin Liam Mia Noah Olga Paul Quinn Rosa Søren Teresa"
+    " Umar Vera Wiktor Ximena Yara Zoë Amélie Björn Clara Dmitri Emma François Giulia Hannah Ivan José Keiko Lena"
+    " Marco Nadia Oscar Priya Rafael Sofia Tomás Ulrike Viktor Wanda Yusuf Zara"
 )
-FAMILY_NAMES = tuple(
-    "Adams Becker Costa Dubois Eriksson Fischer García Hansen Ivanov Jansen Kowalski Lopez Müller Novak O'Brien Patel"
-    " Quist Rossi Schmidt Tanaka Ueda Vogel Weber Xu Yılmaz Zimmermann Andersson Brown Carvalho Díaz Evans Fernández"
-    " Gruber Hughes Ito Johnson Kaya Lindqvist Moreau Nielsen Ortiz Popescu Ramos Silva Taylor Virtanen Williams Łukasik"
-    " Nguyen Smith".split()
+FAMILY_NAMES = _words(
+    "Adams Becker Costa Dubois Eriksson Fischer García Hansen Ivanov Jansen Kowalski Lopez Müller Novak O'Brien"
+    " Patel Quist Rossi Schmidt Tanaka Ueda Vogel Weber Xu Şahin Zimmermann Andersson Brown Carvalho Díaz Evans"
+    " Fernández Gruber Hughes Ito Johnson Kaya Lindqvist Moreau Nielsen Ortiz Popescu Ramos Silva Taylor Virtanen"
+    " Williams Łukasik Nguyen Smith"
 )
 MAIL_DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 
@@ -73,9 +77,37 @@ PRODUCTS: dict[str, tuple[str, ...]] = {
     "Beauty": ("Hand cream", "Shaving brush", "Soap bar", "Bath salt", "Hairbrush"),
 }
 CATEGORIES = tuple(PRODUCTS)
-ADJECTIVES = ("classic", "compact", "foldable", "recycled", "handmade", "lightweight", "large", "small", "deluxe")
-BRANDS = ("Norrvik", "Bellamonte", "Ostwind", "Quillfeather", "Pinehollow", "Maréa", "Takumi Works", "Fernleaf")
-COMPANY_WORDS = ("Trading", "Wholesale", "Imports", "Manufacturing", "Logistics", "Foods", "Textiles", "Supplies")
+ADJECTIVES = (
+    "classic",
+    "compact",
+    "foldable",
+    "recycled",
+    "handmade",
+    "lightweight",
+    "large",
+    "small",
+    "deluxe",
+)
+BRANDS = (
+    "Norrvik",
+    "Bellamonte",
+    "Ostwind",
+    "Quillfeather",
+    "Pinehollow",
+    "Maréa",
+    "Takumi Works",
+    "Fernleaf",
+)
+COMPANY_WORDS = (
+    "Trading",
+    "Wholesale",
+    "Imports",
+    "Manufacturing",
+    "Logistics",
+    "Foods",
+    "Textiles",
+    "Supplies",
+)
 COMPANY_FORMS = ("GmbH", "Ltd", "Inc.", "S.A.", "B.V.", "AB")
 
 SHOP_FORMATS = ("Flagship", "High street", "Outlet", "Mall", "Pop-up")

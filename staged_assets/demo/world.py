@@ -1,4 +1,4 @@
-"""What the demo's systems have in common: how much of everything there is, when it happens, how each system writes it."""
+"""What the demo's systems share: how much of everything there is, when it happens, how each writes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ DAYS = 364  # 52 weeks
 QUIET_DAYS = 24
 DAY = 86_400
 
-#: Below this, the small share of each kind of dirt would be less than one record.
-MINIMUM_SCALE = 1_000
+#: Fewer records could not hold every kind of dirt.
+MINIMUM_SCALE = 100
 
 #: An identifier that no system knows, plus a little.
 DANGLING = 9_000_000_000
@@ -74,9 +74,7 @@ def _shop_moment(moment: int) -> str:
 
 
 NOTATIONS = {
-    "erp": Notation(
-        "%d.%m.%Y", _comma, lambda at: _local_text(at, _BERLIN), lambda at: _local_text(at, _BERLIN)
-    ),
+    "erp": Notation("%d.%m.%Y", _comma, lambda at: _local_text(at, _BERLIN), lambda at: _local_text(at, _BERLIN)),
     "crm": Notation(
         "%m/%d/%Y",
         lambda cents: f"{cents / 100:.2f}",
@@ -102,8 +100,8 @@ class World:
     def __post_init__(self) -> None:
         if self.scale < MINIMUM_SCALE:
             raise ConfigurationError(
-                f"The scale of the demo is {self.scale}: at least {MINIMUM_SCALE} sales are needed to hold every"
-                " kind of dirt; ask for more."
+                f"The scale of the demo is {self.scale}: at least {MINIMUM_SCALE} sales are needed to hold"
+                " every kind of dirt; ask for more."
             )
 
     @cached_property
@@ -112,9 +110,9 @@ class World:
         scale = self.scale
         return {
             "sales": scale,
-            "orders": scale // 2,
-            "interactions": scale // 4,
-            "loyalty_activities": scale // 4,
+            "orders": max(100, scale // 2),
+            "interactions": max(100, scale // 4),
+            "loyalty_activities": max(100, scale // 4),
             "consumers": max(200, scale // 10),
             "items": max(100, scale // 100),
             "inventory": 3 * max(100, scale // 100),
@@ -134,7 +132,7 @@ class World:
         return range(size * share[0] // 100 + 1, size * share[1] // 100 + 1)
 
     def created(self, dataset: str, number: int, dice: Dice) -> int:
-        """When an entity comes to be: master data in the first weeks, the rest in the order of its numbers."""
+        """When an entity comes to be: master data in the first weeks, the rest in order of number."""
         days = 60 if dataset in _MASTER else DAYS - QUIET_DAYS
         day = min(number - 1, self.sizes[dataset] - 1) * days // self.sizes[dataset]
         return day * DAY + 6 * 3600 + dice.below(11 * 3600)

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -122,34 +123,44 @@ class EndpointWriter:
 
 
 class StreamWriter:
-    """One stream of the web shop: a file for each period, named by its first day, lines in order of arrival."""
+    """One stream of the web shop: a file for each period, named by its first day; lines as they arrive.
 
-    def __init__(self, folder: Path, stream: str) -> None:
+    Args:
+        folder: of the web shop.
+        stream: its name.
+        deliveries: the number of the first delivery.
+    """
+
+    def __init__(self, folder: Path, stream: str, deliveries: int = 1) -> None:
+        self._deliveries = count(deliveries)
         self._folder = folder / stream
         self._folder.mkdir(parents=True, exist_ok=True)
         self._days = _ROTATION.get(stream, _SLOW_ROTATION)
-        self._last = (DAYS - 1) // self._days
+        self._last = (DAYS - 1) // self._days * self._days
         self._files: dict[int, BinaryIO] = {}
         self._plain: list[BinaryIO] = []
 
     def _file(self, arrival: int) -> BinaryIO:
-        period = min(arrival // (self._days * DAY), self._last)
-        if period not in self._files:
-            self._files[period] = self._open(period)
-        return self._files[period]
+        day = arrival // DAY
+        # What is appended after the first generation has a file for each day.
+        first = day if day >= DAYS else day // self._days * self._days
+        if first not in self._files:
+            self._files[first] = self._open(first)
+        return self._files[first]
 
-    def _open(self, period: int) -> BinaryIO:
-        name = day_text(period * self._days, "%Y-%m-%d") + ".ndjson"
-        if period % _COMPRESSED != 1 or period == self._last:
-            return (self._folder / name).open("wb")
+    def _open(self, first: int) -> BinaryIO:
+        name = day_text(first, "%Y-%m-%d") + ".ndjson"
+        if first >= self._last or first // self._days % _COMPRESSED != 1:
+            return (self._folder / name).open("ab")
         plain = (self._folder / f"{name}.gz").open("wb")
         self._plain.append(plain)
         # Neither time nor name in the header: the same content gives the same bytes.
-        return gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0)  # type: ignore[return-value]
+        return gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0, compresslevel=1)  # type: ignore[return-value]
 
     def write(self, fields: Record, updated: str | None, arrival: int) -> None:
         """Append one event."""
-        self._file(arrival).write(line_of(fields) + b"\n")
+        line = line_of({"delivery_id": next(self._deliveries), **fields})
+        self._file(arrival).write(line + b"\n")
 
     def write_damaged(self, line: bytes, arrival: int) -> None:
         """Append a line that is no event."""
