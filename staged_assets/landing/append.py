@@ -14,7 +14,6 @@ from staged_assets.landing.raw_area import max_landing_id, table
 from staged_assets.sources.expressions import literal, quoted
 
 _INCOMING, _FRESH = "temp.landing_incoming", "temp.landing_fresh"
-_METADATA = ("_extra", "_source_updated_at", "_operation", "_version", "_is_malformed", "_content")
 _MALFORMED_ROWS = f"select count(*) from {_INCOMING} join {_FRESH} using (_ordinal) where _is_malformed"
 
 
@@ -50,7 +49,8 @@ class Incoming:
         columns = ", ".join(f"{quoted(name)} varchar" for name in self._dataset.columns)
         self._connection.execute(
             f"create or replace temp table landing_incoming (_ordinal bigint, {columns}, _extra varchar,"
-            " _source_updated_at timestamp, _operation varchar, _version varchar, _is_malformed boolean, _content varchar)"
+            " _source_updated_at timestamp, _operation varchar, _version varchar, _is_malformed boolean,"
+            " _content varchar)"
         )
 
     def add(self, batch: pa.Table, select: str) -> None:
@@ -73,7 +73,8 @@ class Incoming:
         """
         number = _as_number(self._key)
         gone = f"""
-            select {self._key}, arg_max(_raw_row_id, _landing_id) as _previous, arg_max(_operation, _landing_id) as _last
+            select {self._key}, arg_max(_raw_row_id, _landing_id) as _previous,
+                arg_max(_operation, _landing_id) as _last
             from {self._raw} where _source_system = {literal(self._system)} and {self._key} is not null
             group by {self._key}
             having _last = '{UPSERT}'
@@ -137,7 +138,7 @@ class Incoming:
             self._connection.execute(f"insert into {_FRESH} {self._fresh_unversioned()}")
 
     def _same_time(self) -> str:
-        """Bounds of the rows that can have the same id: the change time is part of it, and raw is about in its order."""
+        """Bounds of the rows that can have the same id: the change time is part of it; raw is about in its order."""
         first, last, without = self._row(
             f"select min(_source_updated_at), max(_source_updated_at), count(*) filter (_source_updated_at is null)"
             f" from {_INCOMING} where _version is not null"
@@ -190,7 +191,7 @@ class Incoming:
             )"""
 
     def _row_id(self, version: str) -> str:
-        """Of system, dataset, version, operation and content (which holds the key), each with its length where it varies."""
+        """Of system, dataset, version, operation and content (which holds the key), with lengths where they vary."""
         fixed = literal(f"{len(self._system)}:{self._system};{self._dataset.name};")
         return f"md5({fixed} || strlen({version}) || ':' || {version} || ';' || _operation || ';' || _content)"
 

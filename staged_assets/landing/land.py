@@ -1,8 +1,8 @@
 """Landing: from a source system into the raw area, each record once, nothing refused, nothing changed.
 
-A batch, its cursor and its line in `control.landings` are one transaction, so a landing that is killed anywhere goes on from
-there. A record is the same as one that has landed when its system, dataset, version, operation and content are; its
-version is the source's change time, else its position in a file, else the row that it comes after (below).
+A batch, its cursor and its line in `control.landings` are one transaction, so a landing that is killed anywhere goes
+on from there. A record is the same as one that has landed when its system, dataset, version, operation and content
+are; its version is the source's change time, else its position in a file, else the row that it comes after (below).
 
 Records without a version (snapshots): a record lands when its content differs from what its key last landed with, and
 the row that it comes after is its version, so A → B → A gives three rows and the same snapshot again none. A key that
@@ -208,9 +208,9 @@ def land_rows(
     """Land hand-made records, in the dataset's own columns, as any others.
 
     Args:
-        rows: columns of the dataset, each text or None; beside them `_extra` (JSON object as text), `_operation` (`upsert`
-            where it is missing) and `_source_updated_at` (ISO 8601, UTC unless it says otherwise), which is the version; a row
-            without it lands if it differs from what its key last landed with.
+        rows: columns of the dataset, each text or None; beside them `_extra` (JSON object as text), `_operation`
+            (`upsert` where it is missing) and `_source_updated_at` (ISO 8601, UTC unless it says otherwise), which is
+            the version; a row without it lands if it differs from what its key last landed with.
     """
     started = time.perf_counter()
     names = sorted(set().union(*rows))

@@ -1,7 +1,8 @@
 """From source columns to a dataset's columns: one select over a batch, run in the engine.
 
-What is mapped by name goes to its column. Everything else stays, as text, in `_extra`: a JSON object with the fields in the
-order of their names, without those that are NULL. A column that is only used in an expression is kept there, too.
+What is mapped by name goes to its column. Everything else stays, as text, in `_extra`: a JSON object with the fields
+in the order of their names, without those that are NULL. A column that is only used in an expression is kept there,
+too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,8 +31,8 @@ def position_name(index: int) -> str:
 def content_sql(dataset: Dataset) -> str:
     """The fingerprint of a row's content: its business columns and `_extra`, those that are not NULL.
 
-    Each with its name and length, so that no two contents look the same and a column that is added later, while it is empty,
-    changes nothing.
+    Each with its name and length, so that no two contents look the same and a column that is added later, while it is
+    empty, changes nothing.
     """
     parts = (
         f"coalesce('{name}=' || strlen({quoted(name)}) || ':' || {quoted(name)} || ';', '')"
@@ -55,8 +56,8 @@ class FeedMapping:
     def select(self, columns: Sequence[str]) -> str:
         """The select over a batch with these source columns.
 
-        Its columns: `_ordinal`, the dataset's, `_extra`, `_source_updated_at`, `_operation`, `_version` (text; NULL where the
-        record has no version of its own), `_is_malformed`.
+        Its columns: `_ordinal`, the dataset's, `_extra`, `_source_updated_at`, `_operation`, `_version` (text; NULL
+        where the record has no version of its own), `_is_malformed`.
         """
         given = {name: quoted(position_name(index)) for index, name in enumerate(columns)}
         business = ",\n  ".join(f"{self._value(name, given)} as {quoted(name)}" for name in self.dataset.columns)
@@ -143,7 +144,7 @@ from (
 
 
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
-    """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; NULL where it is none of them."""
+    """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; else NULL."""
     zone = literal(time_zone)
     local = f"try_cast({text} as timestamp)"
     cases = [
@@ -157,7 +158,7 @@ def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str
 
 
 def _version_sql(written: str, moment: str) -> str:
-    """A version by change time: as written, and as read (which depends on the system's time zone); NULL where there is none."""
+    """A version by change time: as written, and as read in the system's time zone; NULL where there is none."""
     return f"'at=' || strlen({written}) || ':' || {written} || ';' || coalesce(({moment})::varchar, '')"
 
 

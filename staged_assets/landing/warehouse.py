@@ -127,7 +127,8 @@ def _open_error(path: Path, error: Exception, timeout: float) -> WarehouseError:
         found = _HELD.search(message)
         holder = f"process {found['pid']} ({found['command']})" if found else "another connection"
         return WarehouseError(
-            f"{path} was still held by {holder} after {timeout:g} s: end that process, or raise STAGED_ASSETS_LOCK_TIMEOUT."
+            f"{path} was still held by {holder} after {timeout:g} s: end that process, or raise"
+            " STAGED_ASSETS_LOCK_TIMEOUT."
         )
     if "not a valid DuckDB database" in message or path.is_dir():
         return WarehouseError(
@@ -145,8 +146,8 @@ def _in_use_error(path: Path, error: Exception) -> WarehouseError:
     message = str(error)
     if isinstance(error, duckdb.OutOfMemoryException):
         return WarehouseError(
-            f"The memory did not suffice for {path}: {_first_line(error)}; raise STAGED_ASSETS_MEMORY_LIMIT or free space"
-            f" in {path.parent}."
+            f"The memory did not suffice for {path}: {_first_line(error)}; raise STAGED_ASSETS_MEMORY_LIMIT or free"
+            f" space in {path.parent}."
         )
     if "No space left" in message or "File too large" in message or "Disk quota" in message:
         return WarehouseError(

@@ -56,12 +56,12 @@ class Gathering:
     _files: list[pa.Array] = field(default_factory=list)
     _lines: list[pa.Array] = field(default_factory=list)
     records: int = 0
-    bytes: int = 0
+    size: int = 0
 
     @property
     def is_full(self) -> bool:
         """Whether it is time for a batch."""
-        return self.records >= BATCH_RECORDS or self.bytes >= BATCH_BYTES
+        return self.records >= BATCH_RECORDS or self.size >= BATCH_BYTES
 
     def add(
         self,
@@ -81,7 +81,7 @@ class Gathering:
             self._files.append(pa.repeat(pa.scalar(file, pa.string()), count))
             self._lines.append(lines if isinstance(lines, pa.Array) else pa.array(lines, pa.int64()))
         self.records += count
-        self.bytes += table.nbytes
+        self.size += table.nbytes
 
     def take(self, cursor: Cursor | None, problems: Iterable[str] = ()) -> Batch:
         """The batch of what was gathered."""

@@ -97,7 +97,8 @@ class Sources:
             ConfigurationError: a variable is not set; there is no such system.
         """
         system = self.resolve(name)
-        return system, system.feeds[self.systems[name].feeds.index(feed)]
+        position = list[Feed](self.systems[name].feeds).index(feed)
+        return system, system.feeds[position]
 
     def _resolved(self, value: Any, place: Place) -> Any:
         if isinstance(value, dict):

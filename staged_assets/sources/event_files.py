@@ -27,8 +27,8 @@ def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> It
     """Read what was appended since the cursor.
 
     Yields:
-        batches whose cursor is `{"files": {name: {"offset", "line", "head", "size", "modified"}}}`, offsets in bytes of the
-        uncompressed file, size and modification time those at which the file was read to its end.
+        batches whose cursor is `{"files": {name: {"offset", "line", "head", "size", "modified"}}}`, offsets in bytes
+        of the uncompressed file, size and modification time those at which the file was read to its end.
 
     Raises:
         SourceError: the folder is missing; or, after everything else, a file could not be read.

@@ -75,7 +75,7 @@ def find_files(folder: Path, pattern: str, endings: Sequence[str]) -> list[File]
         found = [path for ending in endings for path in (folder / pattern).rglob(f"*{ending}")]
     else:
         found = list(folder.glob(pattern))
-    files = {}
+    files: dict[str, File] = {}
     for path in sorted(found):
         name = path.relative_to(folder).as_posix().removesuffix(".gz")
         if path.is_dir():

@@ -57,8 +57,9 @@ class Column(Strict):
     Attributes:
         source: a source column, taken as it is.
         value: a constant.
-        expression: SQL over the source columns, each of them text; beside them `_file` (path below the connection's folder,
-            without `.gz`) and `_line` (or row number), for sources that are files. A value it can't compute is NULL.
+        expression: SQL over the source columns, each of them text; beside them `_file` (path below the connection's
+            folder, without `.gz`) and `_line` (or row number), for sources that are files. A value it can't compute is
+            NULL.
     """
 
     source: str | None = None

@@ -1,9 +1,9 @@
 """A SQLite file, read-only: a table, a view or a query, whole or what changed since the cursor.
 
-Change cursor: what is not older than the newest change seen before is read again (landing it twice is harmless), so rows
-of the same moment are not missed. Times are compared as SQLite reads them (ISO 8601, with or without offset); a time that
-SQLite can't read is read each time. The newest change is noted before reading starts and is never later than now: neither
-a row that changes meanwhile nor one that is dated in the future hides another.
+Change cursor: what is not older than the newest change seen before is read again (landing it twice is harmless), so
+rows of the same moment are not missed. Times are compared as SQLite reads them (ISO 8601, with or without offset); a
+time that SQLite can't read is read each time. The newest change is noted before reading starts and is never later than
+now: neither a row that changes meanwhile nor one that is dated in the future hides another.
 """
 
 import json
@@ -88,7 +88,8 @@ class _Table:
     def warnings(self) -> list[str]:
         """Columns that the mapping names and the table has not."""
         return [
-            f"{self.system.name}: {self.feed.name} has no column {column.source!r}: {target} of {self.feed.dataset} is NULL."
+            f"{self.system.name}: {self.feed.name} has no column {column.source!r}: {target} of {self.feed.dataset} is"
+            " NULL."
             for target, column in self.feed.columns.items()
             if column.source is not None and column.source not in self.columns
         ]
