@@ -15,7 +15,7 @@ from rich.console import Console
 
 from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.layout import DATASETS
-from staged_assets.settings import PACKAGE, Settings, load_settings
+from staged_assets.settings import PACKAGE, load_settings
 
 app = typer.Typer(
     name="staged-assets",
@@ -34,10 +34,12 @@ quarantine_app = typer.Typer(
 )
 app.add_typer(quarantine_app, name="quarantine")
 
-out = Console()
+#: Where the output is no terminal, a table is as wide as it needs to be.
+_WIDTH = None if sys.stdout.isatty() else 150
+out = Console(width=_WIDTH)
 err = Console(stderr=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, to standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines to standard output, and nothing else.")]
 DatasetArgument = Annotated[str, typer.Argument(help="One of the fourteen, as in `sales`.")]
 Reason = Annotated[
     str | None, typer.Option(help="Only rows rejected for this: `code` or `code:column`, as `list` shows it.")

@@ -136,13 +136,14 @@ def _reason(event: Any) -> str:
 def _progress(console: Console) -> Iterator[Any]:
     """Show what is being done, from the package's own log; plain lines where the console is no terminal."""
     logger = logging.getLogger("staged_assets")
+    started = time.perf_counter()
     with console.status("starting") as status:
 
         def show(step: str, detail: str) -> None:
             if console.is_terminal:
-                status.update(f"{step}: {detail}")
+                status.update(f"{time.perf_counter() - started:.0f} s  {step}: {detail}")
             else:
-                console.print(f"{step}: {detail}", highlight=False)
+                console.print(f"{time.perf_counter() - started:6.1f} s  {step}: {detail}", highlight=False)
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -79,17 +80,17 @@ def print_quarantine_rows(console: Console, dataset: str, found: Sequence[Mappin
 
 
 def _table(datasets: Mapping[str, Mapping[str, Any]], title: str) -> Table:
-    table = Table(title=title)
-    table.add_column("dataset")
+    table = Table(title=title, box=box.SIMPLE)
+    table.add_column("dataset", no_wrap=True)
     for name in _COUNTS:
-        table.add_column(name, justify="right")
-    table.add_column("most frequent reasons", overflow="fold", max_width=38)
-    table.add_column("seconds", justify="right")
-    table.add_column("checks")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("checks", no_wrap=True)
+    table.add_column("most often rejected for", overflow="fold")
     for name, entry in datasets.items():
-        reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in list(entry["reasons"].items())[:2])
+        reasons = "\n".join(f"{reason} {rows:,}" for reason, rows in list(entry["reasons"].items())[:2])
         seconds = f"{entry['seconds']:.1f}" if entry["seconds"] is not None else ""
-        table.add_row(name, *(f"{entry[c]:,}" for c in _COUNTS), reasons, seconds, _checks(entry["checks"]))
+        table.add_row(name, *(f"{entry[c]:,}" for c in _COUNTS), seconds, _checks(entry["checks"]), reasons)
     return table
 
 

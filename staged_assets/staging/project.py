@@ -27,6 +27,11 @@ def node_id(model: str) -> str:
     return f"model.{PROJECT_NAME}.{model}"
 
 
+def _dataset_of(model: str) -> str:
+    """`stg_sales__daily`, `base_sales` → `sales`."""
+    return model.split("_", 1)[1].split("__")[0]
+
+
 @dataclass(frozen=True)
 class DataTest:
     """One dbt data test: the model that it is attached to, and the datasets that it reads."""
@@ -135,13 +140,12 @@ class StagingProject:
 
     @cached_property
     def companions(self) -> dict[str, frozenset[str]]:
-        """Companion → the datasets that it is made from."""
-        datasets = {name.removeprefix("base_") for name in self.models() if name.startswith("base_")}
+        """Companion → the datasets that it is made from, each companion after those that it is made from."""
+        names = [name for name in self.models() if name.startswith("stg_") and "__" in name]
+        upstream = {name: self.upstream_models(name) for name in names}
         return {
-            name: frozenset(dataset for dataset in datasets if f"stg_{dataset}" in self.upstream_models(name))
-            or frozenset({name.removeprefix("stg_").split("__")[0]})
-            for name in self.models()
-            if name.startswith("stg_") and "__" in name
+            name: frozenset({_dataset_of(name)} | {_dataset_of(model) for model in upstream[name]})
+            for name in sorted(names, key=lambda name: (len(upstream[name]), name))
         }
 
     def tests(self) -> list[DataTest]:
@@ -151,7 +155,7 @@ class StagingProject:
                 node["name"],
                 node["attached_node"].rsplit(".", 1)[-1],
                 frozenset(
-                    parent.rsplit(".", 1)[-1].removeprefix("stg_").removeprefix("dispositions_").split("__")[0]
+                    _dataset_of(parent.rsplit(".", 1)[-1])
                     for parent in node["depends_on"]["nodes"]
                     if parent.startswith("model.")
                 ),

@@ -1,0 +1,10 @@
+.PHONY: run test lint ui
+run:
+	scripts/run
+test:
+	scripts/test
+lint:
+	scripts/lint
+ui:
+	scripts/setup
+	.venv/bin/staged-assets ui
