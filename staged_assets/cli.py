@@ -39,7 +39,7 @@ _WIDTH = None if sys.stdout.isatty() else 150
 out = Console(width=_WIDTH)
 err = Console(stderr=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines to standard output, and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
 DatasetArgument = Annotated[str, typer.Argument(help="One of the fourteen, as in `sales`.")]
 Reason = Annotated[
     str | None, typer.Option(help="Only rows rejected for this: `code` or `code:column`, as `list` shows it.")

@@ -11,6 +11,7 @@ from staged_assets.settings import Settings, load_settings
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets
 from staged_assets.staging.project import StagingProject
+from staged_assets.staging.resource import WarehouseResource
 
 
 def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -41,7 +42,11 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
                 for name in sources.systems
             ),
         ],
-        resources={"operational_systems": _operational_systems(settings), **(resource_overrides or {})},
+        resources={
+            "operational_systems": _operational_systems(settings),
+            "warehouse": WarehouseResource(database=str(settings.warehouse_path)),
+            **(resource_overrides or {}),
+        },
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from staged_assets.errors import ConfigurationError
+from staged_assets import errors
+from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.settings import Settings
 from staged_assets.status import read_status
 
@@ -122,14 +123,15 @@ def _known_systems(systems: Sequence[str], definitions: Any) -> None:
 
 
 def _reason(event: Any) -> str:
-    """The sentence that a failed step ends with: the project's own where there is one, else the first line."""
-    error = event.step_failure_data.error
+    """The sentence that a failed step ends with: the project's own where there is one, else the root cause's."""
     failure = event.step_failure_data.user_failure_data
     if failure and failure.description:
         return str(failure.description)
-    while error.cause is not None:
+    own = {error.__name__ for error in (StagedAssetsError, *StagedAssetsError.__subclasses__())}
+    error = event.step_failure_data.error
+    while error.cls_name not in own and error.cause is not None:
         error = error.cause
-    return str(error.message).strip().splitlines()[0]
+    return str(error.message).strip().splitlines()[0].removeprefix(f"{errors.__name__}.{error.cls_name}: ")
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def land_corrections(settings: Settings, dataset: str, corrected: Path) -> int:
                 "_operation": operation,
                 "_extra": json.dumps({**json.loads(extra or "{}"), CORRECTS: row["_raw_row_id"]}),
             }
-            landed += land_rows(connection, system, dataset, [record])
+            landed += land_rows(connection, system, dataset, [record]).landed
         return landed
 
 

@@ -15,7 +15,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
     Returns:
         `{"warehouse": path, "datasets": {name: {"landed", "staged", "rejected", "superseded", "duplicate", "deleted",
         "pending": raw rows, by distinct raw row id; "reasons": {"code:column": rows}; "last_refresh": UTC time or None;
-        "seconds": of the last refresh; "outcome", "message": of the last refresh; "checks": {name: passed|warned|failed}}}}`
+        "seconds", "outcome", "message": of the last refresh; "checks": {name: passed|warned|failed}}}}`
 
     Raises:
         WarehouseError: the warehouse can't be read.

@@ -11,7 +11,7 @@ from staged_assets.errors import SourceError
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import prepare as prepare_raw
-from staged_assets.landing.warehouse import connect, exclusive
+from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
@@ -50,7 +50,7 @@ def build_assets(settings: Settings, sources: Sources, project: StagingProject) 
         check_specs=checks,
         can_subset=True,
         pool=WAREHOUSE_POOL,
-        required_resource_keys={"operational_systems"},
+        required_resource_keys={"operational_systems", "warehouse"},
     )
     def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
         yield from _StagedAreaRun(context, config, settings, sources, project).events()
@@ -75,8 +75,7 @@ class _StagedAreaRun:
         self._selected_checks = context.selected_asset_check_keys
 
     def events(self) -> Iterator[Event]:
-        log = self._context.log
-        with exclusive(self._settings, on_wait=log.info):
+        with exclusive(self._settings, on_wait=lambda message: self._progress("wait", message)):
             yield from self._land()
             yield from self._refresh()
         if self._failures:
@@ -90,7 +89,7 @@ class _StagedAreaRun:
             started = time.perf_counter()
             landed: list[Landed] = []
             failed = False
-            with connect(self._settings) as connection:
+            with self._context.resources.warehouse.get_connection() as connection:
                 prepare_raw(connection)
                 for system, feed in self._sources.feeds_of(dataset):
                     if self._config.systems and system not in self._config.systems:

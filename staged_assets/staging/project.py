@@ -165,7 +165,7 @@ class StagingProject:
         ]
 
     def rules_version(self, dataset: str, formats: Mapping[str, Any]) -> str:
-        """Fingerprint of the rules that a dataset is staged by: its models, the macros, its seeds, its sources' formats.
+        """Fingerprint of the rules that a dataset is staged by: models, macros, seeds, and its sources' formats.
 
         When it changes, the dataset is refreshed from all of raw.
         """
