@@ -41,5 +41,6 @@ select
     net,
     cast(gross / nullif(sales, 0) as decimal(18, 4)) as mean_basket,
     cast(net_7_days / 7 as decimal(18, 4)) as net_moving_mean_7_days,
-    cast((net_7_days - net_week_before) / nullif(net_week_before, 0) as double) as growth_on_week_before
+    case when net_week_before > 0 then cast((net_7_days - net_week_before) / net_week_before as double) end
+        as growth_on_week_before
 from trends
