@@ -11,11 +11,11 @@
     parse_boolean(x)    true/false, yes/no, y/n, t/f, 1/0, in any case
 
   `date_formats` are in strptime's notation, read strictly: a day or month has one or two digits (two where no separator
-  follows or precedes it), %Y four, and nothing may be left over.
+  follows or precedes it), %Y four, and nothing may be left over. The commonest forms come first, each by one cheap test.
 -#}
 
 {%- macro iso_date_pattern() -%}
-    (?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-[0-9]{2}-[0-9]{2}
+    (?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))-[0-9]{2}-[0-9]{2}
 {%- endmacro -%}
 
 {%- macro iso_time_pattern() -%}
@@ -23,7 +23,7 @@
 {%- endmacro -%}
 
 {%- macro iso_zone_pattern() -%}
-    Z|[+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)
+    Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?
 {%- endmacro -%}
 
 {#- What follows a date in a timestamp. -#}
@@ -38,52 +38,53 @@
 {%- macro duckdb__parse_date(x, system) -%}
     case
         when {{ duckdb__is_plain_date(x) }} then try_cast({{ x }} as date)
-        when {{ x }} is not null then coalesce({{ duckdb__iso_date(x) }}, {{ bind('written', trimmed(x),
-            'coalesce(' ~ duckdb__iso_date('written') ~ ', '
-            ~ by_system('written', system, 'date_formats', [], duckdb__formatted_date) ~ ')') }})
+        when {{ x }} is not null then coalesce(
+            {{ duckdb__day(x, system) }},
+            {{ bind('written', trimmed(x), 'coalesce(' ~ duckdb__day('written', system) ~ ', '
+                ~ by_system('written', system, 'date_formats', [], duckdb__day_of_moment) ~ ')') }}
+        )
     end
 {%- endmacro -%}
 
-{%- macro duckdb__iso_date(text) -%}
-    try_cast(regexp_extract({{ text }}, '^({{ iso_date_pattern() }})(?:{{ time_pattern() }})?$', 1) as date)
+{#- A date as the system writes it, or the date of an ISO timestamp. -#}
+{%- macro duckdb__day(text, system) -%}
+    coalesce(
+        {{ by_system(text, system, 'date_formats', [], duckdb__formatted_day) }},
+        try_cast(regexp_extract({{ text }}, '^({{ iso_date_pattern() }})(?:{{ time_pattern() }})?$', 1) as date)
+    )
 {%- endmacro -%}
 
-{%- macro is_plain_date(x) -%}
-    {{ adapter.dispatch('is_plain_date', 'staged_assets')(x) }}
+{%- macro duckdb__formatted_day(text, formats) -%}
+    {{ duckdb__agreed(duckdb__readings(text, formats, timed=false), 'date') }}
 {%- endmacro -%}
 
-{%- macro duckdb__is_plain_date(x) -%}
-    coalesce(strlen({{ x }}) = 10 and try_cast({{ x }} as date)::varchar = {{ x }}, false)
-{%- endmacro -%}
-
-{#- The date that the formats agree on, whatever time follows it. -#}
-{%- macro duckdb__formatted_date(text, formats) -%}
+{#- The date before a time, or of a format that holds a time itself. -#}
+{%- macro duckdb__day_of_moment(text, formats) -%}
     {%- if formats -%}
-        {%- set readings = [] -%}
-        {%- for format in formats -%}
-            {%- do readings.append(duckdb__reading(text if has_time(format) else 'day', format) ~ '::date') -%}
-        {%- endfor -%}
-        {{ bind('day', "regexp_replace(" ~ text ~ ", '" ~ time_pattern() ~ "$', '')", duckdb__agreed(readings)) }}
+        {{ bind('day', "regexp_replace(" ~ text ~ ", '" ~ time_pattern() ~ "$', '')", duckdb__agreed(
+            duckdb__readings('day', formats, timed=false) + duckdb__readings(text, formats, timed=true), 'date')) }}
     {%- else -%}
         cast(null as date)
     {%- endif -%}
 {%- endmacro -%}
 
-{%- macro has_time(format) -%}
-    {{ return('%H' in format or '%I' in format) }}
-{%- endmacro -%}
-
-{%- macro duckdb__reading(text, format) -%}
-    case when regexp_full_match({{ text }}, '{{ format_pattern(format) }}') then try_strptime({{ text }}, {{ sql_text(format) }}) end
+{#- What each format with (or without) a time makes of the text: a list of expressions. -#}
+{%- macro duckdb__readings(text, formats, timed) -%}
+    {%- set readings = [] -%}
+    {%- for format in formats if timed == ('%H' in format or '%I' in format) -%}
+        {%- do readings.append("case when regexp_full_match(" ~ text ~ ", '" ~ format_pattern(format) ~ "') then try_strptime("
+            ~ text ~ ", " ~ sql_text(format) ~ ") end") -%}
+    {%- endfor -%}
+    {{ return(readings) }}
 {%- endmacro -%}
 
 {#- The one value that the readings give; NULL when they give none or several. -#}
-{%- macro duckdb__agreed(readings) -%}
-    {%- if readings | length == 1 -%}
-        {{ readings[0] }}
-    {%- else -%}
+{%- macro duckdb__agreed(readings, type) -%}
+    {%- if readings | length > 1 -%}
         {{ bind('readings', 'list_distinct([' ~ readings | join(', ') ~ '])',
-                'case when len(readings) = 1 then readings[1] end') }}
+                'case when len(readings) = 1 then readings[1]::' ~ type ~ ' end') }}
+    {%- else -%}
+        cast({{ readings[0] if readings else 'null' }} as {{ type }})
     {%- endif -%}
 {%- endmacro -%}
 
@@ -109,14 +110,24 @@
     {{ pattern | join }}
 {%- endmacro -%}
 
+{%- macro is_plain_date(x) -%}
+    {{ adapter.dispatch('is_plain_date', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_date(x) -%}
+    coalesce(strlen({{ x }}) = 10 and try_cast({{ x }} as date)::varchar = {{ x }}, false)
+{%- endmacro -%}
+
 {%- macro parse_timestamp(x, system='_source_system') -%}
     {{ adapter.dispatch('parse_timestamp', 'staged_assets')(x, system) }}
 {%- endmacro -%}
 
 {%- macro duckdb__parse_timestamp(x, system) -%}
+    {%- set moment = iso_date_pattern() ~ '[T ]' ~ iso_time_pattern() -%}
     case
-        when {{ duckdb__is_plain_timestamp(x) }} then
+        when regexp_full_match({{ x }}, '{{ moment }}') then
             {{ by_system('try_cast(' ~ x ~ ' as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) }}
+        when regexp_full_match({{ x }}, '{{ moment }}Z') then try_cast({{ x }} as timestamp)
         when {{ x }} is not null then {{ bind('written', trimmed(x), 'coalesce('
             ~ duckdb__written_timestamp('written', system) ~ ', ' ~ duckdb__formatted_timestamp('written', system) ~ ')') }}
     end
@@ -127,20 +138,17 @@
     {%- set parts = "regexp_extract(" ~ text ~ ", '^(.*)[T ](" ~ iso_time_pattern() ~ ")(?: ?("
         ~ iso_zone_pattern() ~ "))?$', ['day', 'clock', 'zone'])" -%}
     {%- set day = by_system('parts.day', system, 'date_formats', [], duckdb__iso_day) -%}
+    {%- set clock = "parts.clock || case when strlen(parts.clock) = 5 then ':00' else '' end" -%}
     {%- set naive = by_system('try_cast(moment as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) -%}
     {%- set offset = duckdb__representable('try_cast(moment || parts.zone as timestamptz)') -%}
-    {{ bind('parts', parts, bind('moment', day ~ " || ' ' || parts.clock",
+    {{ bind('parts', parts, bind('moment', day ~ " || ' ' || " ~ clock,
         "case when parts.zone = '' then " ~ naive ~ " else " ~ offset ~ " end")) }}
 {%- endmacro -%}
 
 {%- macro duckdb__iso_day(day, formats) -%}
-    {%- set readings = [] -%}
-    {%- for format in formats if not has_time(format) -%}
-        {%- do readings.append(duckdb__reading(day, format) ~ '::date') -%}
-    {%- endfor -%}
     (case
         when regexp_full_match({{ day }}, '{{ iso_date_pattern() }}') then {{ day }}
-        {%- if readings %} else {{ duckdb__agreed(readings) }}::varchar {%- endif %}
+        else {{ duckdb__formatted_day(day, formats) }}::varchar
     end)
 {%- endmacro -%}
 
@@ -151,11 +159,7 @@
 {%- endmacro -%}
 
 {%- macro duckdb__formatted_moment(text, formats) -%}
-    {%- set readings = [] -%}
-    {%- for format in formats if has_time(format) -%}
-        {%- do readings.append(duckdb__reading(text, format)) -%}
-    {%- endfor -%}
-    {{ duckdb__agreed(readings) if readings else 'cast(null as timestamp)' }}
+    {{ duckdb__agreed(duckdb__readings(text, formats, timed=true), 'timestamp') }}
 {%- endmacro -%}
 
 {%- macro duckdb__in_utc(moment, zone) -%}

@@ -1,9 +1,10 @@
 {#-
-  E-mail addresses: the syntax of RFC 5321/5322 that mail systems in fact accept (a dot-atom before the @, no quoted local
-  part, no address literal, no display name), international addresses of RFC 6531, and domain names that can exist on the
-  public internet.
+  E-mail addresses: the syntax of RFC 5321/5322 that mail systems in fact accept (a dot-atom before the @; no quoted local
+  part, address literal or display name), international addresses (RFC 6531), and domain names that can exist on the
+  public internet (two labels at least, no special-use name).
 
-    parse_email(x)   the address in NFC with its domain in lower case; NULL when not valid. The part before the @ keeps its case.
+    parse_email(x)   the address in NFC, its domain in lower case; NULL when not valid. The part before the @ keeps its
+                     case, save for the mailbox names of RFC 2142, which have none.
     email_domain(x)  the domain of a valid address
 -#}
 
@@ -12,19 +13,37 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_email(x) -%}
-    case when {{ x }} is not null then {{ bind('parts', duckdb__email_parts(x), "case
-        when parts.domain <> '' and length(parts.local) <= 64 and strlen(parts.local) + strlen(parts.domain) < 254
-        then parts.local || '@' || lower(parts.domain) end") }} end
+    case
+        when strlen({{ x }}) <= 64 and regexp_full_match({{ x }}, '[a-z0-9_+-]+(?:[.][a-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*[.])+(?:[a-z]{2,3}|info|shop)')
+            then {{ x }}
+        when {{ x }} is not null then {{ bind('parts', duckdb__email_parts(x), duckdb__email_of_parts()) }}
+    end
 {%- endmacro -%}
 
+{#- {local, domain}: empty unless the text has the form of an address. Any letter, number, punctuation or symbol outside
+    ASCII may stand before the @, and any letter or number after it. -#}
 {%- macro duckdb__email_parts(x) -%}
-    {%- set atom = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~\\-\\p{L}\\p{M}\\p{N}]+" -%}
-    {%- set label = '[\\p{L}\\p{N}](?:[\\p{L}\\p{M}\\p{N}-]{0,61}[\\p{L}\\p{M}\\p{N}])?' -%}
     regexp_extract(
         nfc_normalize({{ trimmed(x) }}),
-        '^({{ atom }}(?:\.{{ atom }})*)@((?:{{ label }}\.)+[\p{L}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?)$',
+        '^([{{ email_atom() }}][{{ email_atom() }}\p{M}]*(?:\.[{{ email_atom() }}\p{M}]+)*)@((?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+(?:[\p{L}\p{N}][\p{L}\p{M}\p{N}-]*)?\p{L}\p{M}*)$',
         ['local', 'domain']
     )
+{%- endmacro -%}
+
+{%- macro email_atom() -%}
+    A-Za-z0-9!#$%&''*+/=?^_`{|}~\-\x{00A1}-\x{00AC}\x{00AE}-\x{00BF}\p{L}\p{N}\p{Pc}\p{Sm}\p{Sc}\p{So}
+{%- endmacro -%}
+
+{%- macro duckdb__email_of_parts() -%}
+    case
+        when parts.domain <> ''
+            and strlen(parts.local) + strlen(parts.domain) < 254
+            and not regexp_matches(parts.domain, '(?i)(?:^|[.])(?:arpa|invalid|local|localhost|onion|test)$|(?:^|[.])(?:[^.x][^.]|x[^.n])--|[^.]{64}')
+            then case when lower(parts.local) in ('info', 'marketing', 'sales', 'support', 'abuse', 'noc', 'security',
+                        'postmaster', 'hostmaster', 'usenet', 'news', 'webmaster', 'www', 'uucp', 'ftp')
+                    then lower(parts.local) else parts.local end
+                || '@' || lower(parts.domain)
+    end
 {%- endmacro -%}
 
 {%- macro email_domain(x) -%}

@@ -26,11 +26,17 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_integer(x, system) -%}
+    {%- set text = pointed(x, system) -%}
     case
         when {{ duckdb__is_plain_integer(x) }} then try_cast({{ x }} as bigint)
-        when {{ x }} is not null then
-            try_cast(regexp_extract({{ trimmed(pointed(x, system)) }}, '^([+-]?[0-9]+)(?:[.]0+)?$', 1) as bigint)
+        when {{ duckdb__is_written_integer(text) }} then try_cast({{ text }} as bigint)
+        when {{ x }} is not null then {{ bind('text', trimmed(text),
+            'case when ' ~ duckdb__is_written_integer('text') ~ ' then try_cast(text as bigint) end') }}
     end
+{%- endmacro -%}
+
+{%- macro duckdb__is_written_integer(text) -%}
+    regexp_full_match({{ text }}, '[+-]?[0-9]+(?:[.]0+)?')
 {%- endmacro -%}
 
 {%- macro is_plain_integer(x) -%}
@@ -49,7 +55,7 @@
     {%- set text = pointed(x, system) -%}
     case
         when {{ duckdb__is_pointed_decimal(text) }} then try_cast({{ text }} as decimal(18, 4))
-        when {{ x }} is not null then {{ bind('text', trimmed(text), duckdb__number(without_currency('text'))) }}
+        when {{ x }} is not null then {{ bind('text', trimmed(text), duckdb__money('text')) }}
     end
 {%- endmacro -%}
 
@@ -71,8 +77,8 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_amount(x, system) -%}
-    {{ bind('text', trimmed(pointed(x, system)), bind('amount', without_currency('text'),
-        'case when amount <> text then ' ~ duckdb__number('amount') ~ ' end')) }}
+    {{ bind('text', trimmed(pointed(x, system)),
+        "case when regexp_matches(text, '^[+-]?[^0-9.+-]|[^0-9]$') then " ~ duckdb__money('text') ~ " end") }}
 {%- endmacro -%}
 
 {%- macro parse_percentage(x, system='_source_system') -%}
@@ -90,23 +96,34 @@
 {%- endmacro -%}
 
 {#- Digits, plain or in well-formed groups, and at most four significant digits after the point. -#}
+{%- macro number_pattern() -%}
+    (?:[0-9]+
+    {%- for mark in [",", "[''’]", "[ \\x{00A0}\\x{2009}\\x{202F}]"] -%}
+        |[1-9][0-9]{0,2}(?:{{ mark }}[0-9]{3})+
+    {%- endfor -%}
+    )(?:[.][0-9]{1,4}0*)?
+{%- endmacro -%}
+
 {%- macro duckdb__number(text) -%}
     case
-        when regexp_full_match({{ text }}, '[+-]?(?:(?:[0-9]+
-            {%- for mark in [",", "[''’]", "[ \\x{00A0}\\x{2009}\\x{202F}]"] -%}
-                |[1-9][0-9]{0,2}(?:{{ mark }}[0-9]{3})+
-            {%- endfor -%}
-            )(?:[.][0-9]{1,4}0*)?|[.][0-9]{1,4}0*)')
+        when regexp_full_match({{ text }}, '[+-]?(?:{{ number_pattern() }}|[.][0-9]{1,4}0*)')
             then try_cast(regexp_replace({{ text }}, '[^0-9.+-]', '', 'g') as decimal(18, 4))
     end
 {%- endmacro -%}
 
-{#- Without one currency, before the number (a sign may come first) or after it: any currency sign, the usual letters
-    before a dollar sign, common abbreviations, or an ISO 4217 code. -#}
-{%- macro without_currency(text) -%}
-    {%- set currency -%}
-        (?:\p{Sc}|(?:US|AU|CA|NZ|HK|[ACRS])\$|(?:Rs|Fr|kr)\.?|zł|Kč|Ft|lei|лв|{{ iso_currency_codes() }})
-    {%- endset -%}
+{#- A number with one sign at most, before it or before the currency, and one currency before or after it. -#}
+{%- macro duckdb__money(text) -%}
     {%- set gap = '[' ~ blank_characters() ~ ']*' -%}
-    regexp_replace({{ text }}, '(?i)^([+-]?){{ currency }}{{ gap }}|{{ gap }}{{ currency }}$', '\1')
+    coalesce({{ duckdb__number(text) }}, case
+        when not regexp_matches({{ text }}, '[+-].*[+-]')
+            and regexp_full_match({{ text }},
+                '(?i)[+-]?(?:{{ currency_pattern() }}){{ gap }}[+-]?{{ number_pattern() }}|[+-]?{{ number_pattern() }}{{ gap }}(?:{{ currency_pattern() }})')
+            then try_cast(case when contains({{ text }}, '-') then '-' else '' end
+                || regexp_replace(regexp_extract({{ text }}, '[0-9].*[0-9]|[0-9]'), '[^0-9.]', '', 'g') as decimal(18, 4))
+    end)
+{%- endmacro -%}
+
+{#- Any currency sign, the usual letters before a dollar sign, common abbreviations, or an ISO 4217 code. -#}
+{%- macro currency_pattern() -%}
+    \p{Sc}|(?:US|AU|CA|NZ|HK|[ACRS])\$|(?:Rs|Fr|kr)\.?|zł|Kč|Ft|lei|лв|{{ iso_currency_codes() }}
 {%- endmacro -%}

@@ -45,11 +45,16 @@
     {{ adapter.dispatch('clean_text', 'staged_assets')(x) }}
 {%- endmacro -%}
 
-{#- Printable ASCII without blanks at the ends, which nearly every text is, needs neither trimming nor NFC. -#}
+{#- Characters that NFC leaves alone wherever they stand, beside the blank: printable ASCII and the letters of common
+    scripts. Nearly every text is of them. -#}
+{%- macro composed_characters() -%}
+    !-~\x{00A1}-\x{00AC}\x{00AE}-\x{02FF}\x{0388}-\x{0482}\x{048A}-\x{052F}\x{3041}-\x{3096}\x{30A1}-\x{30FA}\x{4E00}-\x{9FFF}\x{AC00}-\x{D7A3}
+{%- endmacro -%}
+
 {%- macro duckdb__clean_text(x) -%}
     case
         when {{ x }} in ({{ null_texts() }}) then null
-        when regexp_full_match({{ x }}, '[!-~](?:[ -~]*[!-~])?') then {{ x }}
+        when regexp_full_match({{ x }}, '[{{ composed_characters() }}](?:[ {{ composed_characters() }}]*[{{ composed_characters() }}])?') then {{ x }}
         else {{ bind('clean', 'nfc_normalize(' ~ trimmed(x) ~ ')', 'case when clean not in (' ~ null_texts() ~ ') then clean end') }}
     end
 {%- endmacro -%}
@@ -61,7 +66,7 @@
 {%- macro duckdb__clean_name(x) -%}
     case
         when {{ x }} in ({{ null_texts() }}) then null
-        when regexp_full_match({{ x }}, '[!-~]+(?: [!-~]+)*') then {{ x }}
+        when regexp_full_match({{ x }}, '[{{ composed_characters() }}]+(?: [{{ composed_characters() }}]+)*') then {{ x }}
         else regexp_replace({{ duckdb__clean_text(x) }}, '[{{ blank_characters() }}]+', ' ', 'g')
     end
 {%- endmacro -%}
@@ -80,9 +85,12 @@
 {%- endmacro -%}
 
 {%- macro duckdb__folded(x) -%}
-    replace(replace(replace(replace(
-        translate(lower(strip_accents({{ x }})), 'łøđðıŀħŧ', 'loddilht'),
-        'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
+    case
+        when regexp_full_match({{ x }}, '[ -~]*') then lower({{ x }})
+        else replace(replace(replace(replace(
+            translate(lower(strip_accents({{ x }})), 'łøđðıŀħŧ', 'loddilht'),
+            'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
+    end
 {%- endmacro -%}
 
 {%- macro lookup_key(x) -%}
@@ -90,7 +98,10 @@
 {%- endmacro -%}
 
 {%- macro duckdb__lookup_key(x) -%}
-    nullif(trim(regexp_replace({{ duckdb__folded(x) }}, '[^\p{L}\p{M}\p{N}]+', ' ', 'g')), '')
+    case
+        when regexp_full_match({{ x }}, '[A-Za-z0-9]+(?: [A-Za-z0-9]+)*') then lower({{ x }})
+        else nullif(trim(regexp_replace({{ duckdb__folded(x) }}, '[^\p{L}\p{M}\p{N}]+', ' ', 'g')), '')
+    end
 {%- endmacro -%}
 
 {%- macro slug(x) -%}
