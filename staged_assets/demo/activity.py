@@ -13,6 +13,7 @@ from staged_assets.demo.feeds import feeds
 from staged_assets.demo.generator import SEED, TRUTH_FILE, open_systems, write_record, write_truth
 from staged_assets.demo.histories import Step
 from staged_assets.demo.manifest import Manifest
+from staged_assets.demo.plan import Treated
 from staged_assets.demo.production import Production, Sent
 from staged_assets.demo.truth import Chain, Row, chain, judge, key_text
 from staged_assets.demo.world import DAY, DAYS, World
@@ -118,18 +119,18 @@ class _Day:
         for place in range(count):
             added[feed.dataset] = added.get(feed.dataset, 0) + 1
             number = world.sizes[feed.dataset] + added[feed.dataset]
-            dirt = (next(dirty), place) if place % _DIRTY == _DIRTY - 1 else None
+            dirt = Treated(next(dirty), place) if place % _DIRTY == _DIRTY - 1 else None
             moment = self._moment(Dice(self.seed, f"{feed.name} added", number))
             yield self.production.send(number, Step("A"), "added", dirt, since=moment)
 
     def _again(self, action: str, count: int) -> Iterator[Sent]:
         feed, round_ = self.production.feed, self.manifest.rounds
-        numbers = self.production.world.numbers(feed.system, feed.dataset)
+        numbers = self.production.numbers
         dice = Dice(self.seed, f"{feed.name} {action}", round_)
         chosen: set[int] = set()
         while len(chosen) < min(count, len(numbers) // 2):
             number = dice.pick(numbers)
-            if number in chosen or self._is_damaged(number):
+            if number in chosen or self._is_dirty(number):
                 continue
             chosen.add(number)
             yield self.production.send(number, self._step(action, number, dice), action)
@@ -149,10 +150,10 @@ class _Day:
             return Step(f"L{round_}", -DAY, in_last_file, version=1)
         return Step("A", 0, in_last_file)
 
-    def _is_damaged(self, number: int) -> bool:
+    def _is_dirty(self, number: int) -> bool:
         """Whether its first record is not what a clean one would be: a repetition would be another record."""
-        first = self.production.world.numbers(self.production.feed.system, self.production.feed.dataset)[0]
-        return self.production.dirt.at(number - first) is not None
+        dirt, _ = self.production.treatment(number - self.production.numbers.start)
+        return dirt is not None
 
 
 def _judge_again(path: Path, new: list[Row], manifest: Manifest) -> None:

@@ -45,7 +45,7 @@ BAD_EMAILS = (
     ".dot@example.com",
     "someone@-example.com",
 )
-BAD_PHONES = ("1", "call me", "+44 12", "+999 123456789", "12345678901234567890123", "see e-mail", "+")
+BAD_PHONES = ("1", "call me", "+44 12", "+0 123 456", "12345678901234567890123", "see e-mail", "+")
 UNKNOWN_COUNTRIES = ("Atlantis", "Wakanda", "ZZ", "Neverland", "Untied Kingdom", "42")
 
 #: national notation, with the country that explains it

@@ -71,7 +71,7 @@ def generate(
 
 def _write(production: Production, writer: Writer, on_progress: Progress | None) -> Iterator[list[Row]]:
     feed = production.feed
-    total = len(production.world.numbers(feed.system, feed.dataset))
+    total = len(production.numbers)
     for done, sent in enumerate(production.entities(), start=1):
         for each in sent:
             write_record(writer, each)

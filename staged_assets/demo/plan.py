@@ -4,9 +4,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from math import gcd
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+
+
+class Treated(NamedTuple, Generic[T]):
+    """A treatment, and how many positions had it before (in an order of its own)."""
+
+    by: T
+    turn: int
 
 
 class Plan(Generic[T]):
@@ -33,10 +40,10 @@ class Plan(Generic[T]):
             self._factor += 1
         self._offset = offset
 
-    def at(self, position: int) -> tuple[T, int] | None:
-        """The treatment of a position, and how many had it before; None for most positions."""
+    def at(self, position: int) -> Treated[T] | None:
+        """The treatment of a position; None for most."""
         place = (position * self._factor + self._offset) % self._size
         if place >= self.treated:
             return None
         index = bisect_right(self._ends, place)
-        return self._wanted[index][0], self._ends[index] - place - 1
+        return Treated(self._wanted[index][0], self._ends[index] - place - 1)

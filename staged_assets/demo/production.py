@@ -8,11 +8,13 @@ from staged_assets.demo.dirt import Planting, plantings
 from staged_assets.demo.dirt_kinds import DIRT
 from staged_assets.demo.feeds import RECORD_NO, Feed
 from staged_assets.demo.histories import ONCE, SPOILERS, History, Step, histories_of, steps
-from staged_assets.demo.plan import Plan
+from staged_assets.demo.plan import Plan, Treated
 from staged_assets.demo.records import Record
 from staged_assets.demo.truth import DELETE, UPSERT, Row, Violation, judge
-from staged_assets.demo.world import World, utc_text
+from staged_assets.demo.world import World, created, utc_text
 from staged_assets.demo.writers import line_of
+
+Dirty = Treated[Planting] | None
 
 
 @dataclass(slots=True)
@@ -41,49 +43,69 @@ class Production:
     Attributes:
         world: how much there is of everything.
         feed: the feed.
-        dirt: which entities are dirty.
-        histories: which entities have more than one version.
+        numbers: its entities.
+        damage: which of the damaged records is damaged how.
+        dirt: which of the other entities are dirty.
+        histories: which of them have more than one version.
     """
 
     world: World
     feed: Feed
+    numbers: range
+    damage: Plan[Planting]
     dirt: Plan[Planting]
     histories: Plan[History]
 
     @classmethod
     def of(cls, world: World, feed: Feed) -> "Production":
         """Plan a feed."""
-        size = len(world.numbers(feed.system, feed.dataset))
-        dirt = [(planting, planting.count(size)) for planting in plantings(feed, DIRT)]
+        numbers = world.numbers(feed.system, feed.dataset)
+        size = len(numbers)
+        planted = [(planting, planting.count(size)) for planting in plantings(feed, DIRT)]
+        damages = [each for each in planted if each[0].damages]
+        damaged = sum(count for _, count in damages)
+        values = [each for each in planted if not each[0].damages]
         histories = [(history, max(1, round(history.rate * size))) for history in histories_of(feed)]
         return cls(
             world,
             feed,
-            Plan(size, dirt, stride=0.618, offset=world.seed),
-            Plan(size, histories, stride=0.414, offset=world.seed),
+            numbers,
+            Plan(damaged, damages, stride=0.5),
+            Plan(size - damaged, values, stride=0.618, offset=world.seed),
+            Plan(size - damaged, histories, stride=0.414, offset=world.seed),
         )
 
     def entities(self) -> Iterator[list[Sent]]:
         """The records of each entity, judged, in order of arrival."""
-        for position, number in enumerate(self.world.numbers(self.feed.system, self.feed.dataset)):
-            dirt = self.dirt.at(position)
-            happening = self.histories.at(position)
-            # Versions of a damaged record would have no version that a raw row can tell.
-            history = happening[0] if happening and not (dirt and dirt[0].damages) else ONCE
+        for position, number in enumerate(self.numbers):
+            dirt, history = self.treatment(position)
             sent = [self.send(number, step, history.kind, dirt) for step in steps(history, 1 + number % 3)]
             judge([each.row for each in sent], self.feed.key)
             yield sent
 
+    def treatment(self, position: int) -> tuple[Dirty, History]:
+        """The dirt of the entity at a position among the feed's, and its history.
+
+        Damaged records are spread evenly and have one version: that of a damaged record can't be told.
+        """
+        size, damaged = len(self.numbers), self.damage.treated
+        before = position * damaged // size
+        if (position + 1) * damaged // size > before:
+            return self.damage.at(before), ONCE
+        happening = self.histories.at(position - before)
+        return self.dirt.at(position - before), happening.by if happening else ONCE
+
     def created(self, number: int) -> int:
         """When an entity came to be."""
-        return self.world.created(self.feed.dataset, number, Dice(self.world.seed, self.feed.name, number))
+        dice = Dice(self.world.seed, self.feed.name, number)
+        return created(self.feed.dataset, number, self.numbers, dice)
 
     def send(
         self,
         number: int,
         step: Step,
         kind: str = "",
-        dirt: tuple[Planting, int] | None = None,
+        dirt: Dirty = None,
         since: int | None = None,
     ) -> Sent:
         """One record of an entity, not judged yet.
@@ -92,24 +114,24 @@ class Production:
             number: the entity.
             step: content and times.
             kind: the history that the record belongs to; empty for a plain one.
-            dirt: what is planted in it, and how often that was planted before.
+            dirt: what is planted in it.
             since: when the entity came to be, if not in the time of the first generation.
         """
         feed = self.feed
         dice = Dice(self.world.seed, feed.name, number)
-        created = self.world.created(feed.dataset, number, dice)
+        start = created(feed.dataset, number, self.numbers, dice)
         if since is not None:
-            created = since
-        record = feed.maker(self.world, number, step.version, created, dice)
+            start = since
+        record = feed.maker(self.world, number, step.version, start, dice)
         violations = self._spoil(record, step, dirt)
         if step.deletes and feed.system != "erp":
             record = {name: value for name, value in record.items() if name == feed.key}
         record_no = f"{feed.source}-{number}-{step.content}"
-        updated = created + step.updated
+        updated = start + step.updated
         fields, cursor = self._fields(record, record_no, step.deletes, updated)
         damaged = None
-        if dirt and dirt[0].damages:
-            damaged = dirt[0].damage(line_of(fields), record_no, dirt[1])
+        if dirt and dirt.by.damages:
+            damaged = dirt.by.damage(line_of(fields), record_no, dirt.turn)
         readable = damaged is None and not any(column == feed.key for _, column in violations)
         row = Row(
             dataset=feed.dataset,
@@ -121,14 +143,14 @@ class Production:
             violations=violations,
             kinds=_kinds(kind, dirt),
         )
-        return Sent(row, fields, cursor, created + step.arrival, damaged)
+        return Sent(row, fields, cursor, start + step.arrival, damaged)
 
-    def _spoil(self, record: Record, step: Step, dirt: tuple[Planting, int] | None) -> Sequence[Violation]:
+    def _spoil(self, record: Record, step: Step, dirt: Dirty) -> Sequence[Violation]:
         violations: Sequence[Violation] = ()
         if dirt:
-            violations = dirt[0].violations
-            if not dirt[0].damages:
-                dirt[0].plant(record, dirt[1])
+            violations = dirt.by.violations
+            if not dirt.by.damages:
+                dirt.by.plant(record, dirt.turn)
         if step.spoiled:
             column, value, code = SPOILERS[self.feed.dataset]
             record[column] = value
@@ -151,12 +173,11 @@ class Production:
 
     def columns(self) -> list[str]:
         """The source columns of the feed's records."""
-        number = self.world.numbers(self.feed.system, self.feed.dataset)[0]
-        return list(self.send(number, Step("A")).fields)
+        return list(self.send(self.numbers[0], Step("A")).fields)
 
 
-def _kinds(kind: str, dirt: tuple[Planting, int] | None) -> list[str]:
+def _kinds(kind: str, dirt: Dirty) -> list[str]:
     kinds = [kind] if kind else []
     if dirt:
-        kinds.append(dirt[0].dirt.kind)
+        kinds.append(dirt.by.dirt.kind)
     return kinds

@@ -14,6 +14,8 @@ START = date(2025, 7, 1)
 DAYS = 364  # 52 weeks
 #: Nothing is created in the last days, so that later versions still fall into the demo's time.
 QUIET_DAYS = 24
+#: Master data is created in the first days.
+MASTER_DAYS = 60
 DAY = 86_400
 
 #: Fewer records could not hold every kind of dirt.
@@ -128,20 +130,21 @@ class World:
     def numbers(self, system: str, dataset: str) -> range:
         """The entities that a system knows; the systems overlap where a dataset is consolidated."""
         size = self.sizes[dataset]
-        share = _SHARES.get((system, dataset), (0, 100))
-        return range(size * share[0] // 100 + 1, size * share[1] // 100 + 1)
-
-    def created(self, dataset: str, number: int, dice: Dice) -> int:
-        """When an entity comes to be: master data in the first weeks, the rest in order of number."""
-        days = 60 if dataset in _MASTER else DAYS - QUIET_DAYS
-        day = min(number - 1, self.sizes[dataset] - 1) * days // self.sizes[dataset]
-        return day * DAY + 6 * 3600 + dice.below(11 * 3600)
+        first, last = _SHARES.get((system, dataset), (0, 100))
+        return range(size * first // 100 + 1, size * last // 100 + 1)
 
     def reference(self, dataset: str, dice: Dice) -> int:
         """The identifier of an existing entity; one in 250 dangles."""
         if dice.below(250) == 0:
             return DANGLING + dice.below(1000)
         return 1 + dice.below(self.sizes[dataset])
+
+
+def created(dataset: str, number: int, numbers: range, dice: Dice) -> int:
+    """When the entity with this number, of so many, comes to be: in order, master data in the first weeks."""
+    days = MASTER_DAYS if dataset in _MASTER else DAYS - QUIET_DAYS
+    day = min(number - numbers.start, len(numbers) - 1) * days // len(numbers)
+    return day * DAY + 6 * 3600 + dice.below(11 * 3600)
 
 
 #: per cent of the entities, from and to
