@@ -1,0 +1,65 @@
+"""What dbt makes of the project on a scratch warehouse, for the tests to look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+
+from staged_assets.landing.warehouse import connect
+from staged_assets.settings import Settings
+from staged_assets.staging.project import StagingProject
+
+
+@dataclass
+class BuiltProject:
+    """What dbt made of the project.
+
+    Attributes:
+        results: node name → (status, message) of the build.
+        warnings: what dbt warned of while it parsed and built.
+    """
+
+    settings: Settings
+    project: StagingProject
+    parsed: Manifest
+    results: dict[str, tuple[str, str]]
+    warnings: list[str]
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        return self.project.manifest
+
+    def nodes(self, *kinds: str) -> list[Mapping[str, Any]]:
+        return [node for node in self.manifest["nodes"].values() if node["resource_type"] in kinds]
+
+    def invoke(self, *arguments: str, manifest: Manifest | None = None) -> dict[str, tuple[str, str]]:
+        """Run a dbt command on the warehouse."""
+        with self.project.environment():
+            try:
+                outcome = dbtRunner(
+                    manifest=manifest or self.parsed, callbacks=[lambda event: note_warning(event, self.warnings)]
+                ).invoke(["--quiet", *arguments, *self.project.arguments, "--no-write-json"])
+            finally:
+                DuckDBConnectionManager.close_all_connections()
+        assert outcome.result is not None, outcome.exception
+        return {r.node.name: (str(r.status), r.message or "") for r in outcome.result.results}
+
+    def columns(self, relation: str) -> dict[str, tuple[str, bool]]:
+        """Column → (engine type, whether it may be NULL) of a relation that was built, in order."""
+        with connect(self.settings, read_only=True) as connection:
+            rows = connection.execute(f"describe {relation}").fetchall()
+        return {name: (kind, nullable == "YES") for name, kind, nullable, *_ in rows}
+
+
+def note_warning(event: Any, warnings: list[str]) -> None:
+    if event.info.level == "warn":
+        warnings.append(event.info.msg)
+
+
+def engine_type(written: str) -> str:
+    """A data type as the engine names it."""
+    return str(duckdb.execute(f"describe select cast(null as {written})").fetchall()[0][1])
