@@ -15,7 +15,7 @@ from rich.console import Console
 
 from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.layout import DATASETS
-from staged_assets.settings import PACKAGE, load_settings
+from staged_assets.settings import EXAMPLES, PACKAGE, example_names, load_settings
 
 app = typer.Typer(
     name="staged-assets",
@@ -53,6 +53,25 @@ def main() -> None:
     except StagedAssetsError as error:
         err.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+@app.callback()
+def choose(
+    example: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Work on one of the examples instead ({', '.join(example_names())}), in a home of its own.",
+            metavar="NAME",
+        ),
+    ] = None,
+) -> None:
+    """Settings that hold for every verb; a process that the verb starts finds them in the environment."""
+    if example is not None:
+        _known([example], example_names(), "example")
+        settings = load_settings()
+        os.environ["STAGED_ASSETS_SOURCES"] = str(EXAMPLES / example / "sources.yaml")
+        os.environ["STAGED_ASSETS_HOME"] = str(settings.home / "examples" / example)
+        os.environ.pop("STAGED_ASSETS_WAREHOUSE", None)
 
 
 @app.command()

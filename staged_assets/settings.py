@@ -10,6 +10,7 @@ from staged_assets.errors import ConfigurationError
 
 PACKAGE = Path(__file__).parent
 DEMO_SOURCES = PACKAGE / "demo" / "sources.yaml"
+EXAMPLES = PACKAGE / "examples"
 
 
 class Settings(BaseSettings):
@@ -19,6 +20,7 @@ class Settings(BaseSettings):
         home: folder for the warehouse, Dagster's home and the demo systems.
         warehouse: the DuckDB file; by default `<home>/warehouse.duckdb`.
         sources: the `sources.yaml`; by default the one in the working directory, else the demo's.
+        alerts: the `alerts.yaml`; by default the one in the working directory, else the shipped one.
         threads: engine threads.
         memory_limit: engine memory, as DuckDB writes it (`4GB`); by default the engine's own.
         lock_timeout: seconds to wait while another process holds the warehouse.
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.cwd() / ".staged_assets")
     warehouse: Path | None = None
     sources: Path | None = None
+    alerts: Path | None = None
     threads: int = Field(default=2, ge=1)
     memory_limit: str | None = None
     lock_timeout: float = Field(default=300.0, ge=0)
@@ -50,6 +53,14 @@ class Settings(BaseSettings):
     def is_demo(self) -> bool:
         """Whether the operational systems are the embedded demo's."""
         return self.sources_path == DEMO_SOURCES
+
+    @cached_property
+    def alerts_path(self) -> Path:
+        """The `alerts.yaml` in force, absolute."""
+        if self.alerts is not None:
+            return self.alerts.absolute()
+        local = Path.cwd() / "alerts.yaml"
+        return local if local.exists() else PACKAGE / "alerts" / "alerts.yaml"
 
     @cached_property
     def dagster_home(self) -> Path:
@@ -74,3 +85,8 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = "STAGED_ASSETS_" + "_".join(str(part) for part in first["loc"]).upper()
         raise ConfigurationError(f"{name} is {first['input']!r}: {first['msg']}.") from error
+
+
+def example_names() -> list[str]:
+    """The examples that come with the package: real data, mapped by a `sources.yaml` alone."""
+    return sorted(path.parent.name for path in EXAMPLES.glob("*/sources.yaml"))

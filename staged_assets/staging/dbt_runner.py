@@ -41,6 +41,11 @@ class NodeResult:
         """Whether the node did what it is for; a test that finds something has."""
         return self.status in ("success", "pass", "warn", "fail")
 
+    @property
+    def outcome(self) -> str:
+        """published, skipped (something upstream failed) or failed."""
+        return "published" if self.succeeded else "skipped" if self.status == "skipped" else "failed"
+
     def after(self, earlier: "NodeResult | None") -> "NodeResult":
         """This result with the time of an earlier phase of the same node added."""
         return replace(self, seconds=self.seconds + earlier.seconds) if earlier else self

@@ -318,9 +318,9 @@ class Refresh:
         if missing:
             outcome.status, outcome.message = "skipped", f"stg_{missing[0]} is not published"
         elif result is not None:
-            outcome.status = "published" if result.succeeded else "failed"
+            outcome.status = result.outcome
             outcome.seconds = result.seconds
-            outcome.message = "" if result.succeeded else result.message
+            outcome.message = "" if result.succeeded else result.message or "what it is made from failed"
         return outcome
 
     def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:

@@ -29,8 +29,9 @@
     end
 {%- endmacro -%}
 
-{%- macro null_texts() -%}
-    ''{% for token in var('null_tokens') %}, {{ sql_text(token) }}{% endfor %}
+{#- SQL: whether a trimmed text means that there is no value. No IN: DuckDB turns a long one into a join for each use. -#}
+{%- macro is_null_text(x) -%}
+    list_contains([''{% for token in var('null_tokens') %}, {{ sql_text(token) }}{% endfor %}], {{ x }})
 {%- endmacro -%}
 
 {%- macro is_blank(x) -%}
@@ -38,7 +39,7 @@
 {%- endmacro -%}
 
 {%- macro duckdb__is_blank(x) -%}
-    coalesce({{ trimmed(x) }} in ({{ null_texts() }}), true)
+    coalesce({{ is_null_text(trimmed(x)) }}, true)
 {%- endmacro -%}
 
 {%- macro clean_text(x) -%}
@@ -53,9 +54,9 @@
 
 {%- macro duckdb__clean_text(x) -%}
     case
-        when {{ x }} in ({{ null_texts() }}) then null
+        when {{ is_null_text(x) }} then null
         when regexp_full_match({{ x }}, '[{{ composed_characters() }}](?:[ {{ composed_characters() }}]*[{{ composed_characters() }}])?') then {{ x }}
-        else {{ bind('clean', 'nfc_normalize(' ~ trimmed(x) ~ ')', 'case when clean not in (' ~ null_texts() ~ ') then clean end') }}
+        else {{ bind('clean', 'nfc_normalize(' ~ trimmed(x) ~ ')', 'case when not ' ~ is_null_text('clean') ~ ' then clean end') }}
     end
 {%- endmacro -%}
 
@@ -65,7 +66,7 @@
 
 {%- macro duckdb__clean_name(x) -%}
     case
-        when {{ x }} in ({{ null_texts() }}) then null
+        when {{ is_null_text(x) }} then null
         when regexp_full_match({{ x }}, '[{{ composed_characters() }}]+(?: [{{ composed_characters() }}]+)*') then {{ x }}
         else regexp_replace({{ duckdb__clean_text(x) }}, '[{{ blank_characters() }}]+', ' ', 'g')
     end

@@ -24,6 +24,7 @@ parsed as (
         {{ column_value(column) }} as {{ column.name }},
         {%- if column.type == 'country' %}
         {{ column.name }}_match.country_code as country_code,
+        {{ column.name }}_match.match as country_match,
         {%- elif column.type == 'vocabulary' %}
         {{ column.name }}_match.value is not null as knows_{{ column.name }},
         {%- endif %}
@@ -67,6 +68,7 @@ select
     {{ column.name }},
     {%- if column.type == 'country' %}
     country_code,
+    country_match,
     {%- endif %}
     {%- endfor %}
     _cleansed,
@@ -114,7 +116,8 @@ from tagged
         select
             given.raw_value,
             any_value(countries.country_code) as country_code,
-            any_value(countries.country_name) as country_name
+            any_value(names.match) as match,
+            any_value(countries.country) as country
         from (select distinct raw_{{ column.of }} as raw_value from landed) as given
         inner join {{ ref('country_names') }} as names on names.lookup_key = {{ lookup_key('given.raw_value') }}
         inner join {{ ref('countries') }} as countries on countries.country_code = names.country_code

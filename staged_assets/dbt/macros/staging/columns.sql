@@ -37,7 +37,7 @@ The vocabulary in which a base model is written: what a column is, and what must
     {%- set raw = 'landed.raw_' ~ column.of -%}
     {%- set type = column.type -%}
     {%- if type == 'country' -%}
-        {{ column.name }}_match.country_name
+        {{ column.name }}_match.country
     {%- elif type == 'vocabulary' -%}
         coalesce({{ column.name }}_match.value, case when not {{ is_blank(raw) }} then '{{ column.fallback }}' end)
     {%- elif type == 'phone' -%}

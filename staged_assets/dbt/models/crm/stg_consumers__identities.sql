@@ -5,13 +5,12 @@ with addresses as (
     select
         consumer_id,
         lower(consumer_email) as email_key
-    from {{ ref('stg_consumers') }} as consumers
+    from {{ ref('stg_consumers') }}
     where
         consumer_email is not null
-        and not exists (
-            select 1 from {{ ref('junk_emails') }} as junk
-            where {{ matches_junk('lower(consumers.consumer_email)', 'junk') }}
-        )
+        and lower(consumer_email) not in ({{ junk_emails('address') }})
+        and lower({{ dbt.split_part('consumer_email', "'@'", 1) }}) not in ({{ junk_emails('local') }})
+        and email_domain not in ({{ junk_emails('domain') }})
 ),
 
 -- A larger group is more likely a shared mailbox than a person: it is listed, not merged.

@@ -13,7 +13,7 @@ select
     winners.country_code,
     winners.weight_unit_given,
     {{ slug('winners.category') }} as category_slug,
-    price_bands.band as price_band,
+    price_bands.price_band,
     winners.gtin,
     winners.stock_quantity > 0 as is_in_stock,
     {{ staged_metadata() }}

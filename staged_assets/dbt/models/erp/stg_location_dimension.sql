@@ -14,8 +14,7 @@ select
     countries.currency_code,
     case
         when cities.lookup_key is null then 'none'
-        when cities.match = 'exact' and not list_contains(winners._cleansed, 'country') then 'exact'
-        else 'alias'
+        else winners.country_match
     end as geo_match,
     {{ staged_metadata() }}
 from {{ winners('location_dimension') }} as winners
