@@ -36,7 +36,10 @@ class Dice:
 
     def pick(self, choices: Sequence[T]) -> T:
         """One of the choices."""
-        return choices[self.below(len(choices))]
+        if self._number < _LOW:
+            self._number = self._hash()
+        self._number, choice = divmod(self._number, len(choices))
+        return choices[choice]
 
     def digits(self, pattern: str) -> str:
         """The pattern with every `#` replaced by a digit."""

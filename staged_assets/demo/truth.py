@@ -5,7 +5,7 @@ It shares no code with the landing or with the staging models.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Violation = tuple[str, str | None]  # (code, column)
@@ -61,26 +61,19 @@ class Row:
     kinds: Sequence[str] = ()
     disposition: str = ""
     already_landed: bool = False
-    reasons: list[Violation] = field(default_factory=list)
-    defects: list[Violation] = field(default_factory=list)
+    reasons: Sequence[Violation] = ()
+    defects: Sequence[Violation] = ()
 
     def as_truth(self) -> str:
         """The line of the truth file."""
-        truth: dict[str, Any] = {
-            "dataset": self.dataset,
-            "system": self.system,
-            "record_no": self.record_no,
-            "source_updated_at": self.updated,
-            "disposition": self.disposition,
-            "reasons": self.reasons,
-            "defects": self.defects,
-            "key": self.key,
-            "operation": self.operation,
-            "kinds": self.kinds,
-        }
-        if self.already_landed:
-            truth["already_landed"] = True
-        return _ENCODE(truth)
+        # Put together by hand: encoding the whole was a tenth of the time of the generator.
+        return (
+            f'{{"dataset":"{self.dataset}","system":"{self.system}","record_no":"{self.record_no}",'
+            f'"source_updated_at":{_json(self.updated)},"disposition":"{self.disposition}",'
+            f'"reasons":{_json(self.reasons)},"defects":{_json(self.defects)},"key":{_json(self.key)},'
+            f'"operation":"{self.operation}","kinds":{_json(self.kinds)}'
+            + (',"already_landed":true}' if self.already_landed else "}")
+        )
 
     @classmethod
     def from_truth(cls, line: str) -> "Row":
@@ -100,6 +93,12 @@ class Row:
             reasons=truth["reasons"],
             defects=truth["defects"],
         )
+
+
+def _json(value: Sequence[Any] | int | None) -> str:
+    if not value:
+        return "null" if value is None else "[]"
+    return str(value) if isinstance(value, int) else _ENCODE(value)
 
 
 Chain = tuple[str, int | None, str | None]
@@ -137,12 +136,14 @@ def judge(rows: Iterable[Row], key: str) -> None:
 
 
 def _split_violations(row: Row, key: str) -> None:
-    required = REQUIRED[row.dataset]
-    row.reasons, row.defects = [], []
-    for code, column in row.violations:
-        if row.operation == DELETE and column not in (key, None):
-            continue
-        (row.reasons if column is None or column in required else row.defects).append((code, column))
+    row.reasons = row.defects = ()
+    row.disposition = ""
+    if not row.violations:
+        return
+    counted = [each for each in row.violations if row.operation != DELETE or each[1] in (key, None)]
+    rejecting = REQUIRED[row.dataset] | {None}
+    row.reasons = [each for each in counted if each[1] in rejecting]
+    row.defects = [each for each in counted if each[1] not in rejecting]
     row.disposition = "rejected" if row.reasons else ""
 
 

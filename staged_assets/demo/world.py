@@ -33,6 +33,8 @@ def day_text(day: int, pattern: str) -> str:
     return (START + timedelta(days=day)).strftime(pattern)
 
 
+# A record tells the same moment several times.
+@lru_cache(maxsize=64)
 def utc_text(moment: int) -> str:
     """A moment (seconds from the start of the demo's time) as naive UTC, ISO 8601."""
     day, second = divmod(moment, DAY)
@@ -71,6 +73,7 @@ def _comma(cents: int) -> str:
     return f"{cents / 100:.2f}".replace(".", ",")
 
 
+@lru_cache(maxsize=64)
 def _shop_moment(moment: int) -> str:
     return _offset_text(moment, _OFFSETS[moment % 5])
 
@@ -135,9 +138,9 @@ class World:
 
     def reference(self, dataset: str, dice: Dice) -> int:
         """The identifier of an existing entity; one in 250 dangles."""
-        if dice.below(250) == 0:
-            return DANGLING + dice.below(1000)
-        return 1 + dice.below(self.sizes[dataset])
+        size = self.sizes[dataset]
+        choice = dice.below(250 * size)
+        return DANGLING + choice if choice < size else 1 + choice % size
 
 
 def created(dataset: str, number: int, numbers: range, dice: Dice) -> int:
