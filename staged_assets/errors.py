@@ -19,3 +19,7 @@ class WarehouseError(StagedAssetsError):
 
 class RefreshError(StagedAssetsError):
     """A step of a refresh failed; the published tables are as they were."""
+
+
+class AlertError(StagedAssetsError):
+    """A channel does not take messages, again and again: nothing is lost, but its people are not told."""
