@@ -64,7 +64,7 @@ class DbtRunner:
         variables: Mapping[str, Any],
         on_node: OnNode | None = None,
     ) -> dict[str, NodeResult]:
-        """Run a dbt command (`run`, `seed`, `test`) on the nodes given.
+        """Run a dbt command (`run`, `test`, `seed --full-refresh`) on the nodes given.
 
         Returns:
             node name → what became of it.
@@ -76,7 +76,7 @@ class DbtRunner:
 
         callbacks = [_on_event(on_node)] if on_node else []
         arguments = [
-            command, *self._project.arguments, "--no-write-json",
+            *command.split(), *self._project.arguments, "--no-write-json",
             "--vars", json.dumps(variables), "--select", *select,
         ]  # fmt: skip
         with self._project.environment():

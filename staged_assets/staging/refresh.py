@@ -197,7 +197,7 @@ class Refresh:
         if row and row[0] == self._project.fingerprint:
             return
         self._on_progress("reference data", "loading")
-        failed = [r for r in self._dbt.run("seed", ["resource_type:seed"], {}).values() if not r.succeeded]
+        failed = [r for r in self._dbt.run("seed --full-refresh", ["resource_type:seed"], {}).values() if not r.succeeded]
         if failed:
             raise RefreshError(f"The reference data {failed[0].name} could not be loaded: {failed[0].message}")
         with connect(self._settings) as connection:
