@@ -1,0 +1,220 @@
+"""A Pandera schema evaluated on a table in the engine: every rule counted in one scan.
+
+Pandera makes each check's expression and judges the table's structure. Left to run by itself it would send one query
+for each check, and fetch a column of booleans of the whole table for each that fails; so the expressions are counted
+together here, and only what fails is looked at again, for a capped sample.
+"""
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandera.ibis as pa
+from duckdb import DuckDBPyConnection
+from ibis.backends.sql.datatypes import DuckDBType
+from pandera.config import ValidationDepth, config_context
+
+from staged_assets.validation.masking import Mask
+from staged_assets.validation.registry import COLUMNS_RULE, keys_of, schemas, unique_rule
+from staged_assets.validation.results import Rule, RuleResult
+from staged_assets.validation.vocabulary import Expectation
+
+_RELATION = "__the_relation__"
+_ROW_ID = "_raw_row_id"
+_ROWS = "__rows__"
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """How a rule is counted.
+
+    Attributes:
+        columns: those that it reads.
+        failing: how many rows break it (an aggregate).
+        rows: the rows that break it; for an expectation, which no row breaks by itself, the two counts.
+        expectation: what is expected of the table, None for a rule of its rows.
+    """
+
+    columns: tuple[str, ...]
+    failing: ir.Value
+    rows: ir.Table
+    expectation: Expectation | None = None
+
+
+class Scan:
+    """A schema, made ready to be evaluated on any table."""
+
+    def __init__(self, schema: pa.DataFrameSchema) -> None:
+        self._schema = schema
+        types = {name: column.dtype.type for name, column in schema.columns.items()}
+        self._table = ibis.table(types, name=_RELATION)
+        self._counted = dict(self._count_rules())
+        self._compiled: dict[tuple[str, ...], str] = {}
+
+    def evaluate(
+        self, connection: DuckDBPyConnection, relation: str, rules: Mapping[str, Rule], *, mask: Mask, sample: int
+    ) -> list[RuleResult]:
+        """Evaluate rules on a table.
+
+        Args:
+            relation: the table, with its schema.
+            rules: by name, those to be evaluated, as they are configured.
+            mask: how values are shown in samples.
+            sample: failing rows that are fetched for each rule, at most.
+
+        Returns:
+            one result for each rule, in the order of `rules`.
+
+        Raises:
+            duckdb.Error: the engine could not do it; that says nothing about the data.
+        """
+        started = time.perf_counter()
+        wrong = self._wrong_columns(connection, relation)
+        possible = [name for name in rules if name in self._counted and not wrong.keys() & self._reads(name)]
+        rows, failing = self._count(connection, relation, possible)
+        seconds = time.perf_counter() - started
+        results = []
+        for name, rule in rules.items():
+            if name == COLUMNS_RULE:
+                results.append(_structure_result(rule, wrong, rows, seconds, relation))
+            elif name not in failing:
+                because = "; ".join(wrong[column] for column in self._reads(name) if column in wrong)
+                results.append(RuleResult(rule, False, None, rows, seconds, message=f"not evaluated: {because}"))
+            else:
+                results.append(self._result(connection, relation, rule, rows, failing[name], seconds, mask, sample))
+        return results
+
+    def _count_rules(self) -> list[tuple[str, _Counted]]:
+        table, schema = self._table, self._schema
+        found = [(unique_rule(columns), self._count_repeats(columns)) for columns in keys_of(schema)]
+        for name, column in schema.columns.items():
+            if not column.nullable:
+                failing = table.count() - table[name].count()
+                rows = table.filter(table[name].isnull())
+                found.append((f"{name}__required", _Counted((name,), failing, rows)))
+            for check in column.checks:
+                found.append((f"{name}__{check.name}", self._count_check(check, name)))
+        return [*found, *((str(check.name), self._count_check(check, None)) for check in schema.checks)]
+
+    def _count_check(self, check: pa.Check, column: str | None) -> _Counted:
+        expected = (check.statistics or {}).get("expectation")
+        if expected is not None:
+            counted = expected.counted(self._table)
+            counts = self._table.aggregate(counted=counted, rows=self._table.count())
+            return _Counted(_fields(counted), counted, counts, expected)
+        # Pandera's own evaluation of the check. Passing rows are counted: what a check leaves NULL has failed.
+        passes = check(self._table, column).check_output
+        failing = self._table.count() - passes.sum()
+        return _Counted(_fields(passes), failing, self._table.filter(~passes.fill_null(False)))
+
+    def _count_repeats(self, columns: Sequence[str]) -> _Counted:
+        table = self._table
+        key = table[columns[0]] if len(columns) == 1 else ibis.struct({name: table[name] for name in columns})
+        repeated = table.group_by(columns).having(table.count() > 1).agg()
+        rows = table.semi_join(repeated, list(columns))
+        return _Counted(tuple(columns), key.count() - key.nunique(), rows)
+
+    def _reads(self, name: str) -> set[str]:
+        return set(self._counted[name].columns) if name in self._counted else set()
+
+    def _count(self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """Rows of the table, and failing ones by rule."""
+        key = tuple(names)
+        if key not in self._compiled:
+            counts = {_ROWS: self._table.count(), **{name: self._counted[name].failing for name in names}}
+            self._compiled[key] = _sql(self._table.aggregate(**counts))
+        row = connection.execute(_on(self._compiled[key], relation)).fetchone()
+        rows, *failing = row or (0,)
+        return int(rows), {name: int(value or 0) for name, value in zip(names, failing, strict=True)}
+
+    def _result(
+        self, connection: DuckDBPyConnection, relation: str, rule: Rule, rows: int, failing: int, seconds: float,
+        mask: Mask, sample: int,
+    ) -> RuleResult:  # fmt: skip
+        counted = self._counted[rule.name]
+        expected = counted.expectation
+        if expected is not None:
+            limit = expected.at_most if rule.at_most is None else rule.at_most
+            passed = bool(expected.allowing(limit).holds(failing, rows))
+            query = _on(_sql(counted.rows), relation)
+            message = f"{failing} of {rows} rows, at most {limit:.1%} are expected"
+            return RuleResult(rule, passed, failing, rows, seconds, query=query, message=message)
+        if failing == 0:
+            return RuleResult(rule, True, 0, rows, seconds, message=f"0 of {rows} rows fail")
+        started = time.perf_counter()
+        columns = list(dict.fromkeys((_ROW_ID, *counted.columns)))
+        found = connection.execute(_on(_sql(counted.rows.select(columns).limit(sample)), relation)).fetchall()
+        return RuleResult(
+            rule,
+            passed=False,
+            failing=failing,
+            looked_at=rows,
+            seconds=seconds + time.perf_counter() - started,
+            sample=tuple(_shown(columns, row, mask) for row in found),
+            query=_on(_sql(counted.rows), relation),
+            message=f"{failing} of {rows} rows fail: {rule.description}",
+        )
+
+    def _wrong_columns(self, connection: DuckDBPyConnection, relation: str) -> dict[str, str]:
+        """Column → what is wrong with it; Pandera judges the table's structure, which takes no look at a row."""
+        found = connection.execute(f"describe {relation}").fetchall()
+        table = ibis.table({name: DuckDBType.from_string(kind) for name, kind, *_ in found}, name=_RELATION)
+        try:
+            with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
+                self._schema.validate(table, lazy=True)
+        except pa.errors.SchemaErrors as errors:
+            return dict(_structure_error(error) for error in errors.schema_errors)
+        return {}
+
+
+@functools.cache
+def scan_of(dataset: str) -> Scan:
+    """The schema of a dataset, made ready once for a process's life."""
+    return Scan(schemas()[dataset])
+
+
+def _fields(expression: ir.Value) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(field.name for field in expression.op().find(ops.Field)))
+
+
+def _sql(expression: ir.Expr) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+def _on(sql: str, relation: str) -> str:
+    return sql.replace(f'"{_RELATION}"', relation)
+
+
+def _shown(columns: Sequence[str], row: Sequence[object], mask: Mask) -> dict[str, str]:
+    values = dict(zip(columns, row, strict=True))
+    row_id = str(values.pop(_ROW_ID))
+    return {"raw_row_id": row_id, **{name: mask.shown(name, value) for name, value in values.items()}}
+
+
+def _structure_error(error: pa.errors.SchemaError) -> tuple[str, str]:
+    match error.reason_code:
+        case pa.errors.SchemaErrorReason.WRONG_DATATYPE:
+            return str(error.schema.name), f"{error.schema.name} is {error.failure_cases}, not {error.schema.dtype}"
+        case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
+            return str(error.failure_cases), f"{error.failure_cases} is missing"
+        case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
+            return str(error.failure_cases), f"{error.failure_cases} is not a column of the schema"
+        case _:
+            return str(error.failure_cases), f"{error.failure_cases} is not in its place"
+
+
+def _structure_result(rule: Rule, wrong: Mapping[str, str], rows: int, seconds: float, relation: str) -> RuleResult:
+    return RuleResult(
+        rule,
+        passed=not wrong,
+        failing=len(wrong),
+        looked_at=rows,
+        seconds=seconds,
+        sample=tuple({"column": column, "problem": problem} for column, problem in wrong.items()),
+        query=f"describe {relation}",
+        message="; ".join(wrong.values()) or "all columns are as stated",
+    )

@@ -1,0 +1,1 @@
+"""The Pandera schemas of the fourteen, by the system that usually feeds them."""
