@@ -99,6 +99,7 @@ class Documented:
             yield self._typed(name)
             if kind == "country":
                 yield self._typed("country_code")
+                yield _documented("country_match", "varchar")
         yield _documented("_cleansed", "varchar[]")
         yield _documented("_cell_defects", VIOLATIONS, personal=self._personal)
         yield _documented("_reject_reasons", VIOLATIONS, personal=self._personal)

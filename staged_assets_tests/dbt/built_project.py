@@ -1,7 +1,9 @@
 """What dbt makes of the project on a scratch warehouse, for the tests to look at."""
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -32,6 +34,13 @@ class BuiltProject:
     @property
     def manifest(self) -> Mapping[str, Any]:
         return self.project.manifest
+
+    def copy(self, home: Path) -> "BuiltProject":
+        """The same, on a warehouse of its own that may be spoilt."""
+        home.mkdir(exist_ok=True)
+        settings = Settings(home=home)
+        shutil.copy(self.settings.warehouse_path, settings.warehouse_path)
+        return replace(self, settings=settings, project=StagingProject(settings), warnings=[])
 
     def nodes(self, *kinds: str) -> list[Mapping[str, Any]]:
         return [node for node in self.manifest["nodes"].values() if node["resource_type"] in kinds]

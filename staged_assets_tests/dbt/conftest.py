@@ -25,5 +25,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltProject:
         )
     assert outcome.success, outcome.exception
     built = BuiltProject(settings, project, outcome.result, {}, warnings)
-    built.results = built.invoke("build")
+    for command in ("seed", "run", "test"):
+        built.results |= built.invoke(command)
     return built

@@ -14,6 +14,8 @@ from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import column_types
 from staged_assets_tests.dbt.built_project import BuiltProject, engine_type
 
+pytestmark = pytest.mark.xdist_group("dbt")
+
 ROOT = Path(__file__).parents[2]
 
 #: dataset → the columns that downstream models select by these names, with these types, in this order, first.
@@ -132,11 +134,11 @@ def test_contracts_are_enforced(built: BuiltProject) -> None:
 
 
 @pytest.mark.parametrize("model", ["stg_items", "stg_offers__usage"])
-def test_a_column_of_another_type_than_its_contract_is_refused(built: BuiltProject, model: str) -> None:
+def test_a_column_of_another_type_than_its_contract_is_refused(built: BuiltProject, tmp_path: Path, model: str) -> None:
     manifest = copy.deepcopy(built.parsed)
     column = {"stg_items": "item_price", "stg_offers__usage": "revenue"}[model]
     manifest.nodes[f"model.staged_assets.{model}"].columns[column].data_type = "double"
-    status, message = built.invoke("run", "--select", model, manifest=manifest)[model]
+    status, message = built.copy(tmp_path).invoke("run", "--select", model, manifest=manifest)[model]
     assert status == "error"
     assert "contract" in message
     assert column in message
@@ -151,7 +153,7 @@ def test_required_columns_can_not_be_null(built: BuiltProject) -> None:
         assert [name for name in required if columns[name][1]] == [], dataset
 
 
-def test_a_null_in_a_required_column_is_refused(built: BuiltProject) -> None:
+def test_a_null_in_a_required_column_is_refused(built: BuiltProject, tmp_path: Path) -> None:
     manifest = copy.deepcopy(built.parsed)
     node = manifest.nodes["model.staged_assets.stg_touchpoints"]
     node.raw_code = node.raw_code.replace("touchpoint_id,", "cast(null as bigint) as touchpoint_id,", 1).replace(
@@ -160,7 +162,9 @@ def test_a_null_in_a_required_column_is_refused(built: BuiltProject) -> None:
         " now()::timestamp as _landed_at, []::varchar[] as _cleansed, {{ no_violations() }} as _cell_defects,"
         " 'n' as touchpoint_name, 'd' as description)",
     )
-    status, message = built.invoke("run", "--select", "stg_touchpoints", manifest=manifest)["stg_touchpoints"]
+    status, message = built.copy(tmp_path).invoke("run", "--select", "stg_touchpoints", manifest=manifest)[
+        "stg_touchpoints"
+    ]
     assert status == "error"
     assert "NOT NULL constraint failed" in message
 
