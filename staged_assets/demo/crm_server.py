@@ -46,6 +46,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.store, self.token = store, token
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """To the log: a client that hangs up is no event for a console."""
+        _LOG.debug("The demo's CRM could not answer %s.", client_address, exc_info=True)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -1,6 +1,10 @@
 """The reference: where each raw row must end, by the rules of the staged datasets and what was planted.
 
-It shares no code with the landing or with the staging models.
+It shares no code with the landing or with the staging models. The truth file has a line of JSON for each record sent:
+`dataset`, `system`, `record_no` (in the raw row's `_extra`, or in the text of a malformed record) and
+`source_updated_at` (naive UTC) name the raw row; `disposition`, `reasons` and `defects` (lists of [code, column]) say
+what becomes of it; `key` is the entity (null where the record's key can't be read), `operation` as in raw, `kinds` what
+was planted. `already_landed` marks a record that the landing must know already: it has no raw row of its own.
 """
 
 import json
