@@ -134,9 +134,6 @@ from tagged
     ) as {{ column.name }}_match on {{ column.name }}_match.raw_value = {{ raw }}
     {%- endif %}
     {%- endfor %}
-    {%- for column in columns if column.type == 'phone' %}
-    {{ phone_joins('landed.raw_' ~ column.of, phone_region(), column.name ~ '_lookup') }}
-    {%- endfor %}
 {% endmacro %}
 
 {#-

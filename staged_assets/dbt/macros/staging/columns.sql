@@ -41,7 +41,7 @@ The vocabulary in which a base model is written: what a column is, and what must
     {%- elif type == 'vocabulary' -%}
         coalesce({{ column.name }}_match.value, case when not {{ is_blank(raw) }} then '{{ column.fallback }}' end)
     {%- elif type == 'phone' -%}
-        {{ phone_value(raw, phone_region(), column.name ~ '_lookup') }}
+        {{ parse_phone(raw, phone_region()) }}
     {%- elif type == 'text' -%} {{ clean_text(raw) }}
     {%- elif type == 'name' -%} {{ clean_name(raw) }}
     {%- elif type == 'code' -%} {{ clean_code(raw) }}
