@@ -10,6 +10,7 @@ import argparse
 import csv
 import gettext
 import io
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +24,7 @@ import jinja2
 import pycountry
 import yaml
 
-from phone_plans import phone_plans
+from phone_plans import first_digits, phone_plans, phone_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = Path(__file__).parent / "seeds"
@@ -185,6 +186,19 @@ def currency_macro() -> str:
     return f"{comment}\n{{%- macro iso_currency_codes() -%}}\n    {codes}\n{{%- endmacro -%}}\n"
 
 
+def phone_rules_macro() -> str:
+    """The macro file with the prefixes that are patterns, as constants: a pattern that is data is compiled for each row."""
+    parts = ["{#- Written by scripts/build_seeds.py from phonenumbers: prefixes that are patterns, as phone_plans numbers them. -#}"]
+    for name, rules in zip(("international", "trunk"), phone_rules(), strict=True):
+        lines = (
+            json.dumps({"pattern": pattern, "replacement": replacement, "first_digits": first_digits(pattern)})
+            for pattern, replacement in rules
+        )
+        body = ",\n        ".join(lines)
+        parts.append(f"{{%- macro {name}_rules() -%}}\n    {{{{ return([\n        {body}\n    ]) }}}}\n{{%- endmacro -%}}")
+    return "\n".join(parts) + "\n"
+
+
 def as_csv(header: str, rows: Iterable[Row]) -> str:
     """Rows as text; NULL is an empty field."""
     buffer = io.StringIO()
@@ -209,8 +223,8 @@ def files() -> dict[Path, str]:
         "country_code country_code_alpha3 numeric_code country official_name continent region currency_code calling_code"
     )
     plan = (
-        "plan calling_code international_prefix trunk_pattern trunk_transform national_pattern possible_lengths"
-        " local_lengths first_digits trunk_first_digits"
+        "plan calling_code international_prefix international_rule trunk_prefix trunk_rule national_pattern"
+        " first_digits possible_lengths local_lengths"
     )
     return {
         SEEDS / "countries.csv": as_csv(country, countries()),
@@ -222,6 +236,7 @@ def files() -> dict[Path, str]:
         SEEDS / "keywords.csv": as_csv("vocabulary keyword value priority", keywords(keys)),
         SEEDS / "phone_plans.csv": as_csv(plan, phone_plans()),
         MACROS / "currencies.sql": currency_macro(),
+        MACROS / "phone_rules.sql": phone_rules_macro(),
         SEEDS / "README.md": versions(),
     }
 

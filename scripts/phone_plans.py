@@ -1,7 +1,7 @@
 """Numbering plans from phonenumbers' metadata, as rows of the seed `phone_plans`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from re import _constants as opcodes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -13,6 +13,7 @@ DIGITS = "0123456789"
 REGION_OF_NO_COUNTRY = "001"
 
 Row = tuple[Any, ...]
+Rule = tuple[str, str]
 
 
 def first_digits(pattern: str | None) -> str:
@@ -63,21 +64,56 @@ def _bits(lengths: tuple[int, ...]) -> int:
     return sum(1 << length for length in lengths if length > 0)
 
 
+def _last_group_only(pattern: str) -> str:
+    """The pattern with none but its last group capturing."""
+    groups = re.compile(pattern).groups
+    return re.sub(r"(?<!\\)\((?!\?)", "(?:", pattern, count=groups - 1) if groups > 1 else pattern
+
+
+def _trunk(metadata: Any) -> Rule | None:
+    """What is dialled before a national number, and what it is replaced by when its last group took part."""
+    pattern, transform = metadata.national_prefix_for_parsing, metadata.national_prefix_transform_rule
+    if not pattern:
+        return None
+    groups = re.compile(pattern).groups
+    return _last_group_only(pattern), transform.replace(f"\\{groups}", r"\1") if transform else ""
+
+
+def _international(metadata: Any) -> Rule | None:
+    """What is dialled before a foreign calling code."""
+    return (metadata.international_prefix, "") if metadata.international_prefix else None
+
+
+@cache
+def phone_rules() -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """Those international and trunk prefixes that are patterns, not plain digits: their place is their number, from 1."""
+
+    def patterns(rule: Callable[[Any], Rule | None]) -> tuple[Rule, ...]:
+        found = {rule(PhoneMetadata.metadata_for_region(region)) for region in SUPPORTED_REGIONS}
+        return tuple(sorted(each for each in found if each and not each[0].isdigit()))
+
+    return patterns(_international), patterns(_trunk)
+
+
+def _prefix(rule: Rule | None, rules: tuple[Rule, ...]) -> tuple[str | None, int | None]:
+    """(digits, None) for a prefix of plain digits, (None, number) for a rule."""
+    if rule in rules:
+        return None, rules.index(rule) + 1
+    return (rule[0] if rule else None), None
+
+
 def _row(plan: str, metadata: Any) -> Row:
     general = metadata.general_desc
-    trunk = metadata.national_prefix_for_parsing
-    transform = metadata.national_prefix_transform_rule
+    international_rules, trunk_rules = phone_rules()
     return (
         plan,
-        metadata.country_code,
-        metadata.international_prefix,
-        trunk,
-        re.sub(r"\$(\d)", r"\\\1", transform) if transform else None,
+        str(metadata.country_code),
+        *_prefix(_international(metadata), international_rules),
+        *_prefix(_trunk(metadata), trunk_rules),
         general.national_number_pattern,
+        first_digits(general.national_number_pattern),
         _bits(general.possible_length),
         _bits(general.possible_length_local_only),
-        first_digits(general.national_number_pattern),
-        first_digits(trunk),
     )
 
 
