@@ -112,9 +112,9 @@ class Incoming:
             f"""
             insert into {self._raw} by name
             select {business}, _extra, _raw_row_id, {literal(self._system)} as _source_system, _source_updated_at,
-                ?::timestamp as _landed_at, {last} + row_number() over (order by _ordinal) as _landing_id, _operation
-            from {_INCOMING} join {_FRESH} using (_ordinal)
-            order by _ordinal""",
+                ?::timestamp as _landed_at, {last} + _place as _landing_id, _operation
+            from {_INCOMING}
+            join (select *, row_number() over (order by _ordinal) as _place from {_FRESH}) using (_ordinal)""",
             [landed_at],
         )
         return Appended(rows, self._number(_MALFORMED_ROWS), last + 1, last + rows)
@@ -126,8 +126,8 @@ class Incoming:
             create or replace temp table landing_fresh as
             select _ordinal, _raw_row_id
             from (
-                select _ordinal, {self._row_id("_version")} as _raw_row_id from {_INCOMING} where _version is not null
-                qualify row_number() over (partition by _raw_row_id order by _ordinal) = 1
+                select min(_ordinal) as _ordinal, {self._row_id("_version")} as _raw_row_id
+                from {_INCOMING} where _version is not null group by _raw_row_id
             ) as offered
             where not exists (
                 select 1 from {self._raw} as landed

@@ -32,6 +32,7 @@ from staged_assets.landing.mapping import (
     hand_made_select,
     position_name,
 )
+from staged_assets.landing.read_ahead import read_ahead
 from staged_assets.sources.batch import Batch, Cursor
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import read
@@ -94,7 +95,7 @@ def land_feed(
     """
     resolved_system, resolved_feed = sources.resolve_feed(system, feed)
     landing = _Landing(connection, FeedMapping(resolved_system, resolved_feed), on_progress)
-    batches = read(resolved_system, resolved_feed, landing.result.cursor)
+    batches = read_ahead(read(resolved_system, resolved_feed, landing.result.cursor))
     if resolved_feed.is_snapshot:
         landing.land_snapshot(batches)
     else:

@@ -29,16 +29,12 @@ def position_name(index: int) -> str:
 
 
 def content_sql(dataset: Dataset) -> str:
-    """The fingerprint of a row's content: its business columns and `_extra`, those that are not NULL.
+    """The fingerprint of a row's content: of the JSON list of its business columns and `_extra`.
 
-    Each with its name and length, so that no two contents look the same and a column that is added later, while it is
-    empty, changes nothing.
+    It is part of every raw row id. A column that the layout gains must change it only where that column is not NULL, or
+    all that is read once more lands once more.
     """
-    parts = (
-        f"coalesce('{name}=' || strlen({quoted(name)}) || ':' || {quoted(name)} || ';', '')"
-        for name in (*dataset.columns, "_extra")
-    )
-    return f"md5({' || '.join(parts)})"
+    return f"md5(to_json([{', '.join(map(quoted, (*dataset.columns, '_extra')))}])::varchar)"
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,6 @@ class FeedMapping:
         """
         given = {name: quoted(position_name(index)) for index, name in enumerate(columns)}
         business = ",\n  ".join(f"{self._value(name, given)} as {quoted(name)}" for name in self.dataset.columns)
-        updated = self._updated_at(given)
         return f"""
 select
   {ORDINAL} as _ordinal,
@@ -71,12 +66,15 @@ select
     when {BAD_TEXT} is not null then {_object([(MALFORMED, BAD_TEXT)])}
     else {_object(self._extra(given))}
   end as _extra,
-  {updated} as _source_updated_at,
+  _source_updated_at,
   {self._operation(given)} as _operation,
-  {self._version(given, updated)} as _version,
+  {self._version(given)} as _version,
   _is_malformed
 from (
-  select *, {BAD_TEXT} is not null or {BAD_BYTES} is not null as _is_malformed{self._named(columns)}
+  select
+    *,
+    {self._updated_at(given)} as _source_updated_at,
+    {BAD_TEXT} is not null or {BAD_BYTES} is not null as _is_malformed{self._named(columns)}
   from {BATCH}
 )"""
 
@@ -117,8 +115,7 @@ from (
         for name in sorted(given):
             if name == self.feed.updated_at:
                 # The change time is kept where it could not be read.
-                unread = f"case when {self._updated_at(given)} is null then {given[name]} end"
-                yield _extra_name(name), unread
+                yield _extra_name(name), f"case when _source_updated_at is null then {given[name]} end"
             elif name not in used:
                 yield _extra_name(name), given[name]
 
@@ -134,13 +131,13 @@ from (
         values = ", ".join(map(literal, marker.values))
         return f"case when {given[marker.column]} in ({values}) then {literal(DELETE)} else {literal(UPSERT)} end"
 
-    def _version(self, given: dict[str, str], updated: str) -> str:
+    def _version(self, given: dict[str, str]) -> str:
         if self.feed.is_snapshot:
             return "null::varchar"
         position = f"'in=' || strlen({FILE}) || ':' || {FILE} || ';' || {LINE}"
         if self.feed.updated_at not in given:
             return position
-        return f"coalesce({_version_sql(given[self.feed.updated_at], updated)}, {position})"
+        return f"coalesce({_version_sql(given[self.feed.updated_at])}, {position})"
 
 
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
@@ -157,9 +154,9 @@ def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str
     return f"case {' '.join(cases)} end"
 
 
-def _version_sql(written: str, moment: str) -> str:
+def _version_sql(written: str) -> str:
     """A version by change time: as written, and as read in the system's time zone; NULL where there is none."""
-    return f"'at=' || strlen({written}) || ':' || {written} || ';' || coalesce(({moment})::varchar, '')"
+    return f"'at=' || strlen({written}) || ':' || {written} || ';' || coalesce(_source_updated_at::varchar, '')"
 
 
 def _extra_name(column: str) -> str:
@@ -189,7 +186,7 @@ def hand_made_select(dataset: str, columns: Sequence[str]) -> str:
     written = value("_source_updated_at")
     moment = timestamp_sql(f"trim({written})", "UTC", ())
     return f"""
-select {ORDINAL} as _ordinal, {business}, {value("_extra")} as _extra, {moment} as _source_updated_at,
-  coalesce({value("_operation")}, '{UPSERT}') as _operation, {_version_sql(written, moment)} as _version,
+select {ORDINAL} as _ordinal, {business}, {value("_extra")} as _extra, _source_updated_at,
+  coalesce({value("_operation")}, '{UPSERT}') as _operation, {_version_sql(written)} as _version,
   json_exists({value("_extra")}, '$.{MALFORMED}') or json_exists({value("_extra")}, '$.{UNDECODABLE}') as _is_malformed
-from {BATCH}"""
+from (select *, {moment} as _source_updated_at from {BATCH})"""

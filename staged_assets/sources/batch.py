@@ -1,13 +1,17 @@
 """What a connector yields: source records as text, and the cursor that is stored with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-#: records in a batch; it is landed in one transaction, so it also bounds the memory of a landing
-BATCH_RECORDS = 50_000
+#: records in a batch, which is landed in one transaction: one row group of the engine, which it writes at once
+BATCH_RECORDS = 122_880
+#: records that a connector turns into columns at once; so many make a batch exactly
+CHUNK_RECORDS = 10_240
+#: bytes of a chunk after which it is full all the same
+CHUNK_BYTES = 16 * 1024 * 1024
 #: bytes of text after which a batch is full all the same
 BATCH_BYTES = 128 * 1024 * 1024
 
@@ -63,6 +67,11 @@ class Gathering:
         """Whether it is time for a batch."""
         return self.records >= BATCH_RECORDS or self.size >= BATCH_BYTES
 
+    @property
+    def room(self) -> int:
+        """Records that may still come, at once."""
+        return min(BATCH_RECORDS - self.records, CHUNK_RECORDS)
+
     def add(
         self,
         table: pa.Table,
@@ -106,17 +115,3 @@ def _sparse(values: Mapping[int, Any] | None, count: int, kind: pa.DataType) -> 
     if not values:
         return pa.nulls(count, kind)
     return pa.array([values.get(index) for index in range(count)], kind)
-
-
-def sized(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Small tables put together to the size of a batch."""
-    waiting: list[pa.Table] = []
-    rows = size = 0
-    for table in tables:
-        waiting.append(table)
-        rows, size = rows + table.num_rows, size + table.nbytes
-        if rows >= BATCH_RECORDS or size >= BATCH_BYTES:
-            yield pa.concat_tables(waiting)
-            waiting, rows, size = [], 0, 0
-    if waiting:
-        yield pa.concat_tables(waiting)

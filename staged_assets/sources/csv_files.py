@@ -13,7 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor
 from staged_assets.sources.expressions import literal
 from staged_assets.sources.files import File
 from staged_assets.sources.json_records import is_unicode
@@ -21,7 +21,6 @@ from staged_assets.sources.models import CsvConnection, CsvSystem, FileFeed
 from staged_assets.sources.tabular import IncompleteError, Rows, read_tabular
 
 ENDINGS = (".csv", ".csv.gz")
-_ROWS_AT_ONCE = 10_000
 #: seconds without change after which a file that does not end with a line feed is taken to be complete
 _SETTLED = 60
 
@@ -72,7 +71,7 @@ def _rows(connection: CsvConnection, file: File, skip: int) -> Iterator[Rows]:
             count += 1
             if count > skip:
                 collected.add(fields, written, number)
-            if len(collected.numbers) >= _ROWS_AT_ONCE:
+            if len(collected.numbers) >= CHUNK_RECORDS:
                 yield collected.rows()
                 collected = _Collected(names, encoding)
         yield collected.rows()

@@ -7,18 +7,18 @@ read is never read again, so the position of an event is its version where the e
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from staged_assets.sources.batch import Batch, Cursor, Gathering
+from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor, Gathering
 from staged_assets.sources.files import UNREADABLE, File, existing_folder, find_files, reason, unreadable_error
 from staged_assets.sources.json_records import decode_flat, encode, is_unicode, text_table, unwrap
 from staged_assets.sources.models import EventFeed, EventFilesSystem
 
 ENDINGS = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
-#: bytes of lines that are turned into columns at once
-_CHUNK = 4 * 1024 * 1024
+_LINES_AT_ONCE = 1_024
 #: bytes at the start of a file by which a replaced file is told from one that has grown
 _HEAD = 1024
 
@@ -87,7 +87,7 @@ class _Reading:
         try:
             with file.open() as stream:
                 position = self._start(file, known, stream)
-                while lines := stream.readlines(_CHUNK):
+                while lines := _lines(stream, self.gathering.room):
                     if not lines[-1].endswith(b"\n") and not file.is_compressed:
                         half = lines.pop()
                         self.warnings.append(
@@ -159,6 +159,19 @@ class _Reading:
         batch = self.gathering.take({"files": dict(self.done)}, self.warnings)
         self.gathering, self.warnings, self.changed = Gathering(), [], False
         return batch
+
+
+def _lines(stream: BinaryIO, most: int) -> list[bytes]:
+    """The next lines: so many, or fewer if they are long."""
+    lines: list[bytes] = []
+    size = 0
+    while len(lines) < most and size < CHUNK_BYTES:
+        more = list(islice(stream, min(most - len(lines), _LINES_AT_ONCE)))
+        if not more:
+            break
+        lines += more
+        size += sum(map(len, more))
+    return lines
 
 
 def _record(text: str, path: str | None) -> dict[str, Any] | None:

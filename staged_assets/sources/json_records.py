@@ -50,11 +50,10 @@ def decode_flat(text: str) -> Any:
     between them), a nested list in its bracket: such texts are decoded again, with care.
     """
     found = _FAST.decode(text)
-    if type(found) is not dict or text.count('":') != len(found):
-        return decode(text)
-    if "[" in text or '" ' in text or '"\t' in text or '"\r' in text:
-        return decode(text)
-    return found
+    is_flat = type(found) is dict and text.count('":') == len(found)
+    if is_flat and "[" not in text and " :" not in text and "\t" not in text and "\r" not in text:
+        return found
+    return decode(text)
 
 
 def encode(value: Any) -> str:

@@ -37,7 +37,7 @@ def text_tables(connection: duckdb.DuckDBPyConnection, relation: str) -> Iterato
     """
     columns = connection.execute(f"describe select * from {relation}").fetchall()
     texts = ", ".join(f"{as_text(quoted(name), kind)} as {quoted(name)}" for name, kind, *_ in columns)
-    reader: pa.RecordBatchReader = connection.execute(f"select {texts} from {relation}").to_arrow_reader(BATCH_RECORDS)
+    reader: pa.RecordBatchReader = connection.sql(f"select {texts} from {relation}").to_arrow_reader(BATCH_RECORDS)
     for batch in reader:
         yield pa.Table.from_batches([batch])
 

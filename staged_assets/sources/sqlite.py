@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,8 +22,6 @@ from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.expressions import quoted
 from staged_assets.sources.models import SqliteFeed, SqliteSystem, nearest
-
-_ROWS_AT_ONCE = 10_000
 
 
 def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Iterator[Batch]:
@@ -113,7 +112,8 @@ def _read(connection: sqlite3.Connection, table: _Table, cursor: Cursor | None) 
     until = started.get("until") or _newest_change(connection, table)
     warnings = table.warnings()
     gathering = Gathering()
-    for rows in _rows(connection, table, since, after):
+    found = _select(connection, table, since, after)
+    while rows := found.fetchmany(gathering.room):
         if table.has_row_id:
             after = rows[-1][-1]
         _add(gathering, table.columns, rows)
@@ -141,9 +141,7 @@ def _newest_change(connection: sqlite3.Connection, table: _Table) -> dict[str, A
     return {"text": min(text.decode(), latest) if text else None, "number": number}
 
 
-def _rows(
-    connection: sqlite3.Connection, table: _Table, since: dict[str, Any], after: int | None
-) -> Iterator[list[tuple[Any, ...]]]:
+def _select(connection: sqlite3.Connection, table: _Table, since: dict[str, Any], after: int | None) -> sqlite3.Cursor:
     columns = [
         f"case typeof({name}) when 'blob' then hex({name}) else {name} end" for name in map(quoted, table.columns)
     ]
@@ -161,24 +159,22 @@ def _rows(
         if after is not None:
             conditions.append("_rowid_ > :after")
     sql = f"select {', '.join(columns)} from {table.sql} where {' and '.join(conditions)} {order}"
-    found = connection.execute(sql, {"text": since.get("text"), "number": since.get("number"), "after": after})
-    while rows := found.fetchmany(_ROWS_AT_ONCE):
-        yield rows
+    return connection.execute(sql, {"text": since.get("text"), "number": since.get("number"), "after": after})
 
 
 def _add(gathering: Gathering, names: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    columns = list(zip(*rows, strict=True))[: len(names)]
     try:
-        gathering.add(pa.table(dict(zip(names, map(_as_text, columns), strict=True))))
+        gathering.add(_text_table(names, rows))
     except pa.ArrowInvalid:
         bad = {index: _as_bytes(names, row) for index, row in enumerate(rows) if not _is_text(row)}
         nothing = (None,) * len(rows[0])
-        _add_all(gathering, names, [nothing if index in bad else row for index, row in enumerate(rows)], bad)
+        readable = [nothing if index in bad else row for index, row in enumerate(rows)]
+        gathering.add(_text_table(names, readable), undecodable=bad)
 
 
-def _add_all(gathering: Gathering, names: Sequence[str], rows: list[tuple[Any, ...]], bad: dict[int, bytes]) -> None:
-    columns = list(zip(*rows, strict=True))[: len(names)]
-    gathering.add(pa.table(dict(zip(names, map(_as_text, columns), strict=True))), undecodable=bad)
+def _text_table(names: Sequence[str], rows: list[tuple[Any, ...]]) -> pa.Table:
+    columns = islice(zip(*rows, strict=True), len(names))
+    return pa.table(dict(zip(names, map(_as_text, columns), strict=True)))
 
 
 def _as_text(values: tuple[Any, ...]) -> pa.Array:

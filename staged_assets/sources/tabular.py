@@ -32,6 +32,16 @@ class Rows:
     malformed: dict[int, str] = field(default_factory=dict)
     undecodable: dict[int, bytes] = field(default_factory=dict)
 
+    def part(self, start: int, count: int) -> "Rows":
+        """Some of them."""
+        within = range(start, start + count)
+        return Rows(
+            self.table.slice(start, count),
+            self.lines.slice(start, count),
+            {index - start: text for index, text in self.malformed.items() if index in within},
+            {index - start: content for index, content in self.undecodable.items() if index in within},
+        )
+
 
 class IncompleteError(Exception):
     """A file is still being written: what was read of it is good."""
@@ -97,7 +107,7 @@ class _Reading:
         entry = {"size": file.size, "modified": file.modified, "is_complete": False}
         entry["records"] = known["records"] if is_same else 0
         try:
-            for rows in self.rows(file, entry["records"]):
+            for rows in self._sized(self.rows(file, entry["records"])):
                 self.gathering.add(
                     rows.table,
                     malformed=rows.malformed,
@@ -115,6 +125,15 @@ class _Reading:
             (self.unreadable if self.feed.is_snapshot else self.warnings).append(f"{file.path} {error}")
         except (*UNREADABLE, UnicodeError, duckdb.Error) as error:
             self.unreadable.append(f"{file.path}: {reason(error)}")
+
+    def _sized(self, found: Iterator[Rows]) -> Iterator[Rows]:
+        """No more rows at once than there is room for."""
+        for rows in found:
+            start = 0
+            while start < len(rows.lines):
+                part = rows.part(start, self.gathering.room)
+                yield part
+                start += len(part.lines)
 
     def rest(self) -> Iterator[Batch]:
         """The last batch, unless there is nothing to say."""
