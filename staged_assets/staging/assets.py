@@ -3,21 +3,30 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
+from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import SourceError
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import prepare as prepare_raw
+from staged_assets.landing.raw_area import table
 from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
 from staged_assets.staging.project import StagingProject
 from staged_assets.staging.refresh import Check, Outcome, Refresh
-from staged_assets.staging.translator import ASSET_ROLES, StagingTranslator
+from staged_assets.staging.translator import (
+    ASSET_ROLES,
+    StagingTranslator,
+    check_description,
+    column_schema,
+    raw_node,
+)
 
 #: One pool for every writer: the warehouse is one file, and a writer excludes every other process.
 WAREHOUSE_POOL = "warehouse"
@@ -41,7 +50,7 @@ class RefreshConfig(dg.Config):
 
 def build_assets(settings: Settings, sources: Sources, project: StagingProject) -> list[Any]:
     """The operational tables (external), and the multi-asset that lands, audits and publishes."""
-    raw_specs = [_raw_spec(name, sources) for name in DATASETS]
+    raw_specs = [_raw_spec(name, sources, project) for name in DATASETS]
     dbt_specs, checks = _dbt_specs(project, sources)
 
     @dg.multi_asset(
@@ -100,10 +109,11 @@ class _StagedAreaRun:
                         failed = True
                         self._failures.append(str(error))
                         self._context.log.error(str(error))
+                rows = _count(connection, dataset)
             self._progress("land", dataset)
             if not failed:
                 yield dg.MaterializeResult(
-                    asset_key=key, metadata=_landed_metadata(landed, time.perf_counter() - started)
+                    asset_key=key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started)
                 )
 
     def _refresh(self) -> Iterator[Event]:
@@ -126,6 +136,8 @@ class _StagedAreaRun:
             if outcome.good:
                 yield from self._published(outcome)
             yield from self._checks(outcome.checks)
+            if outcome.status == "unchanged":
+                yield from self._standing_checks(outcome)
 
     def _published(self, outcome: Outcome) -> Iterator[Event]:
         metadata = _outcome_metadata(outcome)
@@ -145,29 +157,55 @@ class _StagedAreaRun:
         for check in checks:
             key = dg.AssetCheckKey(dg.AssetKey(check.model), check.name)
             if key in self._selected_checks:
-                yield dg.AssetCheckResult(
-                    asset_key=key.asset_key,
-                    check_name=check.name,
-                    passed=check.status == "passed",
-                    severity=dg.AssetCheckSeverity.WARN if check.status == "warned" else dg.AssetCheckSeverity.ERROR,
-                    metadata={"failures": check.failures, "seconds": check.seconds},
-                )
+                yield _check_result(key, check.status, {"failures": check.failures, "seconds": check.seconds})
+
+    def _standing_checks(self, outcome: Outcome) -> Iterator[Event]:
+        """What is unchanged keeps its results: without them the web UI would show its checks as skipped."""
+        for key in sorted(self._selected_checks):
+            if key.asset_key == dg.AssetKey(outcome.name) and key.name in self._last_results:
+                yield _check_result(key, self._last_results[key.name], {"unchanged": True})
+
+    @cached_property
+    def _last_results(self) -> dict[str, str]:
+        with self._context.resources.warehouse.get_connection(read_only=True) as connection:
+            checks = control.checks(connection)
+        return {name: status for of_dataset in checks.values() for name, status in of_dataset.items()}
 
     def _progress(self, step: str, detail: str) -> None:
         logger.info("%s: %s", step, detail, extra={"step": step, "detail": detail})
 
 
-def _raw_spec(dataset: str, sources: Sources) -> dg.AssetSpec:
+def _count(connection: DuckDBPyConnection, dataset: str) -> int:
+    row = connection.execute(f"select count(*) from {table(dataset)}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _check_result(key: dg.AssetCheckKey, status: str, metadata: dict[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key.asset_key,
+        check_name=key.name,
+        passed=status == "passed",
+        severity=dg.AssetCheckSeverity.WARN if status == "warned" else dg.AssetCheckSeverity.ERROR,
+        metadata=metadata,
+    )
+
+
+def _raw_spec(dataset: str, sources: Sources, project: StagingProject) -> dg.AssetSpec:
     feeds = sources.feeds_of(dataset)
+    node = raw_node(project.manifest, dataset)
     return dg.AssetSpec(
         key=["raw", dataset],
         deps=[_external_key(system, feed) for system, feed in feeds],
-        description=f"What the source systems sent of {dataset}: append-only, every value as text, nothing refused.",
+        description=f"{node['description']} As the source systems sent it: append-only, as text, nothing refused.",
         group_name=sources.primary_system(dataset) or "unfed",
         owners=[sources.owner(dataset)],
         kinds={"duckdb"},
         skippable=True,
-        metadata={"dagster/table_name": f"raw.{dataset}"},
+        tags={"staged_assets/role": "raw", "staged_assets/dataset": dataset},
+        metadata={
+            "dagster/table_name": f"{node['database']}.{node['schema']}.{node['name']}",
+            "dagster/column_schema": column_schema(node),
+        },
     )
 
 
@@ -179,10 +217,17 @@ def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             key=_external_key(system, feed),
-            description=f"{sources.systems[system].description} Feeds {feed.dataset}.",
+            description=f"{feed.description or settings.description} Feeds {feed.dataset}.".strip(),
             group_name=system,
-            owners=[sources.owner(feed.dataset)],
-            kinds={sources.systems[system].connector},
+            owners=[sources.owner(feed.dataset, system)],
+            kinds={settings.connector},
+            tags={"staged_assets/role": "source", "staged_assets/dataset": feed.dataset},
+            metadata={
+                "key": ", ".join(feed.key),
+                "change cursor": feed.updated_at or ("none (snapshots)" if feed.is_snapshot else "none (positions)"),
+                "time zone": settings.time_zone,
+                "survivorship priority": settings.priority,
+            },
         )
         for system, settings in sources.systems.items()
         for feed in settings.feeds
@@ -198,8 +243,11 @@ def _dbt_specs(project: StagingProject, sources: Sources) -> tuple[Sequence[dg.A
         if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES
     ]
     names = {spec.key.path[-1] for spec in specs}
+    descriptions = {
+        node["name"]: check_description(node) for node in manifest["nodes"].values() if node["resource_type"] == "test"
+    }
     checks = [
-        dg.AssetCheckSpec(name=test.name, asset=test.model, blocking=False)
+        dg.AssetCheckSpec(name=test.name, asset=test.model, description=descriptions[test.name], blocking=False)
         for test in project.tests()
         if test.model in names
     ]
@@ -213,8 +261,9 @@ def _owned(spec: dg.AssetSpec, dataset: str, sources: Sources) -> dg.AssetSpec:
     )
 
 
-def _landed_metadata(landed: Sequence[Landed], seconds: float) -> dict[str, Any]:
+def _landed_metadata(landed: Sequence[Landed], rows: int, seconds: float) -> dict[str, Any]:
     return {
+        "dagster/row_count": rows,
         "landed": sum(result.landed for result in landed),
         "already_landed": sum(result.already_landed for result in landed),
         "malformed": sum(result.malformed for result in landed),

@@ -1,4 +1,4 @@
-"""dbt models → Dagster asset specs: what a person sees of each in the web UI."""
+"""dbt nodes → what a person sees of them in the web UI: asset specs, column schemas, descriptions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 
-from staged_assets.staging.project import node_id
+from staged_assets.staging.project import PROJECT_NAME, node_id
 
 #: Roles of models that stand in the asset graph; the others are steps of a refresh.
 ASSET_ROLES = ("staged", "quarantine", "companion")
@@ -56,3 +56,43 @@ def _staged(manifest: Mapping[str, Any], key: dg.AssetKey) -> dg.AssetKey:
     """A companion is made after its dataset, though it reads the same batch."""
     staged = f"stg_{key.path[-1]}"
     return dg.AssetKey(staged) if node_id(staged) in manifest["nodes"] else key
+
+
+def raw_node(manifest: Mapping[str, Any], dataset: str) -> Mapping[str, Any]:
+    """The dbt source of a dataset's raw table."""
+    node: Mapping[str, Any] = manifest["sources"][f"source.{PROJECT_NAME}.raw.{dataset}"]
+    return node
+
+
+def column_schema(node: Mapping[str, Any]) -> dg.TableSchema:
+    """The columns of a model or source, as the dbt project describes them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column["name"], type=column["data_type"], description=column["description"])
+            for column in node["columns"].values()
+        ]
+    )
+
+
+def check_description(test: Mapping[str, Any]) -> str:
+    """What a data test says of its model, in a sentence: its own description, else one made from its kind."""
+    if test["description"]:
+        return str(test["description"])
+    kind, given = test["test_metadata"]["name"], test["test_metadata"]["kwargs"]
+    sentences = {
+        "unique": "No two rows have the same {column_name}.",
+        "not_null": "{column_name} is never NULL.",
+        "accepted_values": "{column_name} is one of {values}.",
+        "relationships": "Every {column_name} is there in {to}, or NULL.",
+        "unique_grain": "No two rows have the same {columns}.",
+        "reconciles_with_raw": "Every raw row of {dataset} has exactly one disposition, by row id, and what is staged"
+        " is what the dispositions say.",
+    }
+    return sentences.get(kind, f"The dbt test {kind}.").format_map(
+        {
+            **given,
+            "to": given.get("to", "").removeprefix("ref('").removesuffix("')"),
+            "values": ", ".join(given.get("values", [])),
+            "columns": " and ".join(given.get("columns", [])),
+        }
+    )
