@@ -58,6 +58,8 @@ def _table_rule(dataset: str, check: "pa.Check") -> Rule:
 
 def keys_of(schema: "pa.DataFrameSchema") -> list[list[str]]:
     """The lists of columns that each identify a row."""
+    if not schema.unique:
+        return []
     return [schema.unique] if isinstance(schema.unique[0], str) else schema.unique
 
 

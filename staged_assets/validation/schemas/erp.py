@@ -40,7 +40,6 @@ from staged_assets.validation.vocabulary import (
 
 CONTINENTS = ("Africa", "Antarctica", "Asia", "Europe", "North America", "Oceania", "South America")
 WEIGHT_UNITS = ("kg", "g", "mg", "t", "lb", "oz")
-STOCK_STATUSES = ("out_of_stock", "low", "in_stock")
 GEO_MATCHES = ("exact", "alias", "none")
 
 
@@ -61,7 +60,7 @@ INVENTORY = staged_table(
         "warehouse_location": optional(TEXT, tidy()),
         "last_updated": optional(DATE),
         "is_below_reorder_level": optional(BOOLEAN),
-        "stock_status": optional(TEXT, one_of(STOCK_STATUSES)),
+        "stock_status": optional(TEXT),
         "quantity_change": optional(INTEGER),
     },
     [
