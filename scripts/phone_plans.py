@@ -86,7 +86,7 @@ def _international(metadata: Any) -> Rule | None:
 
 @cache
 def phone_rules() -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
-    """Those international and trunk prefixes that are patterns, not plain digits: their place is their number, from 1."""
+    """The international and trunk prefixes that are patterns, not plain digits: their place is their number, from 1."""
 
     def patterns(rule: Callable[[Any], Rule | None]) -> tuple[Rule, ...]:
         found = {rule(PhoneMetadata.metadata_for_region(region)) for region in SUPPORTED_REGIONS}
