@@ -1,5 +1,6 @@
 """Files asked by SQL: an engine of its own, in memory, whose results are text."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def query_tables(system: str, query: str, files: Sequence[File], scan: Scan) -> 
     """
     with engine() as connection:
         try:
-            for name in {name.lower() for name in connection.get_table_names(query)}:
+            for name in sorted({word.lower() for word in re.findall(r"\w+", query)}):
                 _create_view(connection, system, name, files, scan)
             yield from text_tables(connection, f"({query}\n)")
         except duckdb.Error as error:
