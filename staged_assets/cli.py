@@ -24,8 +24,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="""The staged area: fourteen datasets between a retailer's operational systems and the warehouse.
 
-    Start with **staged-assets run**: it lands what the source systems hold, refreshes the fourteen datasets, checks them,
-    and prints where every raw row went. Then **staged-assets ui** opens the Dagster web UI on the same data.
+    Start with **staged-assets run**: it lands what the source systems hold, refreshes the fourteen datasets, checks
+    them, and prints where every raw row went. Then **staged-assets ui** opens the Dagster web UI on the same data.
 
     Rows that break a rule are never dropped: **staged-assets quarantine list** shows them and why.""",
 )
@@ -60,7 +60,7 @@ def choose(
     example: Annotated[
         str | None,
         typer.Option(
-            help=f"Work on one of the examples instead ({', '.join(example_names())}), in a home of its own.",
+            help=f"Work on an example instead ({', '.join(example_names())}), in a home of its own.",
             metavar="NAME",
         ),
     ] = None,

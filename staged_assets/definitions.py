@@ -12,6 +12,9 @@ from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets
 from staged_assets.staging.project import StagingProject
 from staged_assets.staging.resource import WarehouseResource
+from staged_assets.validation.config import load_validation
+from staged_assets.validation.gate import AuditGate
+from staged_assets.validation.masking import personal_columns
 
 
 def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -27,8 +30,9 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     settings = settings or load_settings()
     sources = load_sources(settings.sources_path)
     project = StagingProject(settings)
+    gate = AuditGate(load_validation(settings.validation_path), personal_columns(project.manifest))
     return dg.Definitions(
-        assets=build_assets(settings, sources, project),
+        assets=build_assets(settings, sources, project, gate),
         jobs=[
             _job(
                 "refresh_all",

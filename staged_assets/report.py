@@ -44,10 +44,8 @@ def print_status(console: Console, status: Mapping[str, Any]) -> None:
 def print_quarantine_summary(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     """Rejected rows by dataset and reason."""
     table = Table(title="Quarantine")
-    for heading, justify in (
-        ("dataset", "left"), ("reason", "left"), ("rows", "right"), ("corrected", "right"), ("first seen (UTC)", "left"),
-    ):  # fmt: skip
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading in ("dataset", "reason", "rows", "corrected", "first seen (UTC)"):
+        table.add_column(heading, justify="right" if heading in ("rows", "corrected") else "left")
     for entry in found:
         reason = entry["code"] + (f":{entry['column']}" if entry["column"] else "")
         table.add_row(

@@ -21,6 +21,8 @@ class Settings(BaseSettings):
         warehouse: the DuckDB file; by default `<home>/warehouse.duckdb`.
         sources: the `sources.yaml`; by default the one in the working directory, else the demo's.
         alerts: the `alerts.yaml`; by default the one in the working directory, else the shipped one.
+        validation: what differs from the shipped validation settings; by default `validation.yaml` in the working
+            directory, where there is one.
         threads: engine threads.
         memory_limit: engine memory, as DuckDB writes it (`4GB`); by default the engine's own.
         lock_timeout: seconds to wait while another process holds the warehouse.
@@ -31,6 +33,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.cwd() / ".staged_assets")
     warehouse: Path | None = None
     sources: Path | None = None
+    validation: Path | None = None
     alerts: Path | None = None
     threads: int = Field(default=2, ge=1)
     memory_limit: str | None = None
@@ -48,6 +51,14 @@ class Settings(BaseSettings):
             return self.sources.absolute()
         local = Path.cwd() / "sources.yaml"
         return local if local.exists() else DEMO_SOURCES
+
+    @cached_property
+    def validation_path(self) -> Path | None:
+        """The file that differs from the shipped validation settings, if there is one."""
+        if self.validation is not None:
+            return self.validation.absolute()
+        local = Path.cwd() / "validation.yaml"
+        return local if local.exists() else None
 
     @property
     def is_demo(self) -> bool:

@@ -19,7 +19,7 @@ from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
 from staged_assets.staging.project import StagingProject
-from staged_assets.staging.refresh import Check, Outcome, Refresh
+from staged_assets.staging.refresh import Check, Gate, Outcome, Refresh
 from staged_assets.staging.translator import (
     ASSET_ROLES,
     StagingTranslator,
@@ -48,7 +48,7 @@ class RefreshConfig(dg.Config):
     full_refresh: bool = False
 
 
-def build_assets(settings: Settings, sources: Sources, project: StagingProject) -> list[Any]:
+def build_assets(settings: Settings, sources: Sources, project: StagingProject, gate: Gate | None = None) -> list[Any]:
     """The operational tables (external), and the multi-asset that lands, audits and publishes."""
     raw_specs = [_raw_spec(name, sources, project) for name in DATASETS]
     dbt_specs, checks = _dbt_specs(project, sources)
@@ -62,7 +62,7 @@ def build_assets(settings: Settings, sources: Sources, project: StagingProject) 
         required_resource_keys={"operational_systems", "warehouse"},
     )
     def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
-        yield from _StagedAreaRun(context, config, settings, sources, project).events()
+        yield from _StagedAreaRun(context, config, settings, sources, project, gate).events()
 
     return [*_external_specs(sources), staged_area]
 
@@ -72,13 +72,14 @@ class _StagedAreaRun:
 
     def __init__(
         self, context: dg.AssetExecutionContext, config: RefreshConfig, settings: Settings, sources: Sources,
-        project: StagingProject,
+        project: StagingProject, gate: Gate | None,
     ) -> None:  # fmt: skip
         self._context = context
         self._config = config
         self._settings = settings
         self._sources = sources
         self._project = project
+        self._gate = gate
         self._failures: list[str] = []
         self._selected = context.selected_asset_keys
         self._selected_checks = context.selected_asset_check_keys
@@ -127,6 +128,7 @@ class _StagedAreaRun:
             self._project,
             self._sources.formats,
             {name: [system for system, _ in self._sources.feeds_of(name)] for name in DATASETS},
+            gate=self._gate,
             on_progress=self._progress,
         )
         full = datasets if self._config.full_refresh else ()
@@ -135,6 +137,7 @@ class _StagedAreaRun:
                 self._failures.append(f"{outcome.name}: {outcome.message}.")
             if outcome.good:
                 yield from self._published(outcome)
+            yield from self._audit_check(outcome)
             yield from self._checks(outcome.checks)
             if outcome.status == "unchanged":
                 yield from self._standing_checks(outcome)
@@ -152,6 +155,13 @@ class _StagedAreaRun:
                 yield dg.MaterializeResult(asset_key=key, metadata=metadata)
             else:
                 self._context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+
+    def _audit_check(self, outcome: Outcome) -> Iterator[Event]:
+        """A held batch fails its check; the run goes on, and what was published stays as it was."""
+        key = dg.AssetCheckKey(dg.AssetKey(outcome.name), audit_check_name(str(outcome.dataset)))
+        if outcome.audit is not None and key in self._selected_checks:
+            status = "failed" if outcome.audit.blocking else "passed"
+            yield _check_result(key, status, {"summary": outcome.audit.summary, "rules": outcome.audit.as_dict()})
 
     def _checks(self, checks: Iterable[Check]) -> Iterator[Event]:
         for check in checks:
@@ -173,6 +183,11 @@ class _StagedAreaRun:
 
     def _progress(self, step: str, detail: str) -> None:
         logger.info("%s: %s", step, detail, extra={"step": step, "detail": detail})
+
+
+def audit_check_name(dataset: str) -> str:
+    """The name of the check that a batch of the dataset passed its audit."""
+    return f"{dataset}__batch__audited"
 
 
 def _count(connection: DuckDBPyConnection, dataset: str) -> int:
@@ -250,6 +265,15 @@ def _dbt_specs(project: StagingProject, sources: Sources) -> tuple[Sequence[dg.A
         dg.AssetCheckSpec(name=test.name, asset=test.model, description=descriptions[test.name], blocking=False)
         for test in project.tests()
         if test.model in names
+    ]
+    checks += [
+        dg.AssetCheckSpec(
+            name=audit_check_name(dataset),
+            asset=f"stg_{dataset}",
+            description="The last batch passed its audit before it was published; a batch that does not is held back.",
+            blocking=False,
+        )
+        for dataset in DATASETS
     ]
     return specs, checks
 

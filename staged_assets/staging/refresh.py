@@ -6,7 +6,9 @@ Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
+
+from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import RefreshError
 from staged_assets.landing.layout import DATASETS
@@ -17,8 +19,37 @@ from staged_assets.staging import control
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
 from staged_assets.staging.project import StagingProject
 
-Audit = Callable[[str], str | None]
 OnProgress = Callable[[str, str], None]
+
+
+class Audited(Protocol):
+    """What an audit says of a batch."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the batch must not be published."""
+
+    @property
+    def summary(self) -> str:
+        """One sentence, without personal data."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every rule's result, as plain values."""
+
+
+class Gate(Protocol):
+    """What stands between write and publish (see `validation.gate`)."""
+
+    def released_upto(self, connection: DuckDBPyConnection, dataset: str) -> int | None:
+        """The last landing id of a held batch that a person has released."""
+
+    def audit(
+        self, connection: DuckDBPyConnection, dataset: str, *, upto: int, rules: str, run_id: str, at: datetime
+    ) -> Audited:
+        """Audit a written candidate."""
+
+    def published(self, connection: DuckDBPyConnection, result: Any, *, upto: int, rules: str, at: datetime) -> None:
+        """Learn that an audited candidate is published."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +105,7 @@ class Outcome:
     watermark: int | None = None
     counts: control.Counts | None = None
     rows: int | None = None
+    audit: Audited | None = None
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -89,7 +121,7 @@ class Refresh:
         settings: where the warehouse is.
         formats: source system → how it writes its values (see `sources`).
         feeds: dataset → the systems that feed it.
-        audit: dataset → why its candidate must not be published, or None.
+        gate: audits each batch before it is published; without one nothing is held back.
     """
 
     def __init__(
@@ -98,14 +130,14 @@ class Refresh:
         project: StagingProject,
         formats: Mapping[str, Mapping[str, Any]],
         feeds: Mapping[str, Sequence[str]],
-        audit: Audit = lambda dataset: None,
+        gate: Gate | None = None,
         on_progress: OnProgress = lambda step, detail: None,
     ) -> None:
         self._settings = settings
         self._project = project
         self._formats = formats
         self._feeds = feeds
-        self._audit = audit
+        self._gate = gate
         self._on_progress = on_progress
         self._dbt = DbtRunner(project)
 
@@ -137,8 +169,9 @@ class Refresh:
         if to_do:
             self._seed_once()
             results = self._dbt_run("run", to_do, self._written(to_do), phase="write")
-            for name in to_do:
+            for name, state in to_do.items():
                 self._judge_written(name, outcomes[name], results)
+                self._judge_audited(name, outcomes[name], state, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions_to_make(companions, outcomes, to_publish)
         if to_publish or made:
@@ -165,7 +198,8 @@ class Refresh:
             known = control.watermarks(connection)
             plan = {}
             for name in datasets:
-                upto = max_landing_id(connection, name)
+                released = self._gate.released_upto(connection, name) if self._gate else None
+                upto = released or max_landing_id(connection, name)
                 rules = self._project.rules_version(name, self._formats_of(name))
                 watermark = known.get(name)
                 if name in full or watermark is None or watermark.rule_set_version != rules:
@@ -197,7 +231,9 @@ class Refresh:
         if row and row[0] == self._project.fingerprint:
             return
         self._on_progress("reference data", "loading")
-        failed = [r for r in self._dbt.run("seed --full-refresh", ["resource_type:seed"], {}).values() if not r.succeeded]
+        failed = [
+            r for r in self._dbt.run("seed --full-refresh", ["resource_type:seed"], {}).values() if not r.succeeded
+        ]
         if failed:
             raise RefreshError(f"The reference data {failed[0].name} could not be loaded: {failed[0].message}")
         with connect(self._settings) as connection:
@@ -247,11 +283,16 @@ class Refresh:
 
     def _judge_written(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
         self._note_failure(outcome, results, self._written([name]))
-        if outcome.status == "published":
-            self._on_progress("audit", outcome.name)
-            held = self._audit(name)
-            if held:
-                outcome.status, outcome.message = "held", held
+
+    def _judge_audited(self, name: str, outcome: Outcome, state: State, run_id: str, at: datetime) -> None:
+        if self._gate is None or outcome.status != "published":
+            return
+        self._on_progress("audit", outcome.name)
+        with connect(self._settings) as connection:
+            result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
+        outcome.audit = result
+        if result.blocking:
+            outcome.status, outcome.message = "held", result.summary
 
     def _judge_published(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
         self._note_failure(outcome, results, self._published([name]))
@@ -300,6 +341,9 @@ class Refresh:
             for name, state in published.items():
                 if outcomes[name].good:
                     control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
+                    if self._gate:
+                        audit = outcomes[name].audit
+                        self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
             for name, outcome in outcomes.items():
                 outcome.counts = control.count(connection, name)
                 entry = control.DatasetRefresh(

@@ -36,6 +36,7 @@ from staged_assets.validation.vocabulary import (
 SEGMENT_TYPES = ("behavioural", "demographic", "geographic", "value", "lifecycle", "other")
 RESOLUTION_STATUSES = ("open", "pending", "resolved", "escalated", "closed", "unknown")
 CHANNELS = ("phone", "email", "chat", "store", "web", "app", "social", "post", "other")
+TOUCHPOINT_CHANNELS = (*CHANNELS, "broadcast", "out_of_home")
 ACTIVITY_TYPES = ("earn", "redeem", "adjust", "expire", "bonus", "other")
 CHANNEL_GROUPS = (
     "paid_search", "organic_search", "display", "video", "paid_social", "organic_social", "email", "affiliate",
@@ -163,7 +164,7 @@ MEDIA_CHANNELS = staged_table(
         "media_channel_name": optional(TEXT, tidy()),
         "description": optional(TEXT, tidy()),
         "channel_slug": optional(TEXT, slug()),
-        "channel_group": required(TEXT, one_of(CHANNEL_GROUPS)),
+        "channel_group": optional(TEXT, one_of(CHANNEL_GROUPS)),
         "is_paid": optional(BOOLEAN),
         "is_digital": optional(BOOLEAN),
     },
@@ -192,11 +193,12 @@ TOUCHPOINTS = staged_table(
         "touchpoint_name": optional(TEXT, tidy()),
         "description": optional(TEXT, tidy()),
         "touchpoint_slug": optional(TEXT, slug()),
-        "journey_stage": required(TEXT, one_of(JOURNEY_STAGES)),
-        "channel": required(TEXT, one_of(CHANNELS)),
+        "journey_stage": optional(TEXT, one_of(JOURNEY_STAGES)),
+        "channel": optional(TEXT, one_of(TOUCHPOINT_CHANNELS)),
     },
     [
         both_or_neither("touchpoint_slug", "touchpoint_name"),
+        both_or_neither("journey_stage", "channel"),
         missing_at_most("touchpoint_name", 0.25),
     ],
 )
