@@ -75,7 +75,7 @@ def test_every_matching_route_counts_and_otherwise_only_without_one(
     [
         ("otherwise: [console]", "otherwise: [consol]", "otherwise names the channel 'consol', did you mean 'console'"),
         ("to: [shop]", "to: [shoop]", "routes[0].to names the channel 'shoop', did you mean 'shop'"),
-        ("[sales, orders]", "[sale]", "line 8: routes[0].datasets is wrong: there is no dataset 'sale', did you mean 's"),
+        ("[sales, orders]", "[sale]", "line 8: there is no dataset 'sale', did you mean 'sales'"),
         ("severities: [error]", "severities: [eror]", "severities[0] is 'eror': expected 'error' or 'warn'"),
         ("kinds: [freshness]", "kind: [freshness]", "'kind' is not a key that is known here, did you mean 'kinds'"),
         ("version: 1", "version: 2", "version is 2: expected 1"),
