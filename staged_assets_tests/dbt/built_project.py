@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,19 @@ class BuiltProject:
 
     def columns(self, relation: str) -> dict[str, tuple[str, bool]]:
         """Column → (engine type, whether it may be NULL) of a relation that was built, in order."""
+        return self._columns[relation]
+
+    @cached_property
+    def _columns(self) -> dict[str, dict[str, tuple[str, bool]]]:
+        found: dict[str, dict[str, tuple[str, bool]]] = {}
         with connect(self.settings, read_only=True) as connection:
-            rows = connection.execute(f"describe {relation}").fetchall()
-        return {name: (kind, nullable == "YES") for name, kind, nullable, *_ in rows}
+            rows = connection.execute(
+                "select table_schema || '.' || table_name, column_name, data_type, is_nullable = 'YES'"
+                " from information_schema.columns order by table_schema, table_name, ordinal_position"
+            ).fetchall()
+        for relation, name, kind, nullable in rows:
+            found.setdefault(relation, {})[name] = (kind, nullable)
+        return found
 
 
 def note_warning(event: Any, warnings: list[str]) -> None:
@@ -69,6 +80,7 @@ def note_warning(event: Any, warnings: list[str]) -> None:
         warnings.append(event.info.msg)
 
 
+@cache
 def engine_type(written: str) -> str:
     """A data type as the engine names it."""
     return str(duckdb.execute(f"describe select cast(null as {written})").fetchall()[0][1])

@@ -41,6 +41,8 @@ class Rule:
         codes = {code} if code else set()
         if self.kind == "required":
             codes.add("missing")
+        if self.type == "percentage":
+            codes.add("out_of_range")
         if "check=" in self.options:
             given = _CHECK_CODE.search(self.options)
             codes.add(given[1] if given else "out_of_range")
