@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -64,7 +63,7 @@ class AuditResult:
         return f"{name} is held back by {first.rule.name}{others}: {first.message}."
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Plain values, for JSON: the numbers, and each rule that does not hold."""
         return {
             "dataset": self.dataset,
             "relation": self.relation,
@@ -73,7 +72,8 @@ class AuditResult:
             "summary": self.summary,
             "seconds": round(self.seconds, 4),
             "released_by": self.released.released_by if self.released else None,
-            "results": [result.as_dict() for result in self.results],
+            "rules": len(self.results),
+            "failed": [result.as_dict() for result in self.failed],
         }
 
 
@@ -113,56 +113,6 @@ def audit(
     return AuditResult(
         dataset, table, results[0].looked_at, tuple(results), time.perf_counter() - started, profiles=found
     )
-
-
-def gate(
-    connection: DuckDBPyConnection,
-    dataset: str,
-    *,
-    upto: int,
-    rule_set_version: str,
-    run_id: str,
-    at: datetime,
-    settings: ValidationSettings,
-    personal: Collection[str] | None,
-) -> AuditResult:
-    """Audit a candidate; hold it back if it must be, unless a person has released this very batch.
-
-    Args:
-        upto: the highest landing id in the batch.
-        rule_set_version: the rules that it was staged by.
-        at: time of the refresh, UTC.
-    """
-    holding.prepare(connection)
-    result = audit(connection, dataset, settings=settings, personal=personal)
-    if not result.blocking:
-        return result
-    release = holding.pending_release(connection, dataset)
-    if release is not None and (release.upto, release.rule_set_version) == (upto, rule_set_version):
-        return AuditResult(**{**vars(result), "released": release})
-    holding.hold(
-        connection,
-        dataset,
-        run_id=run_id,
-        at=at,
-        upto=upto,
-        rule_set_version=rule_set_version,
-        message=result.summary,
-        rules=[one.as_dict() for one in result.failed],
-    )
-    return result
-
-
-def published(
-    connection: DuckDBPyConnection, result: AuditResult, *, upto: int, rule_set_version: str, at: datetime, keep: int
-) -> None:
-    """A batch was published after its audit: nothing is held any more, and the batch becomes part of the history.
-
-    Args:
-        keep: batches of each source system that the history goes back.
-    """
-    batch.record(connection, result.dataset, result.profiles, upto=upto, at=at, keep=keep)
-    holding.clear(connection, result.dataset, upto=upto, rule_set_version=rule_set_version, at=at)
 
 
 def rules_of_audit(dataset: str) -> list[Rule]:

@@ -207,10 +207,10 @@ def _judged(
         if counted is None:
             continue
         failing, looked_at, limit, what = counted
-        excess = failing / looked_at - limit
-        message = (
-            f"{failing} of {looked_at} {what} of {system} ({failing / looked_at:.1%}), at most {limit:.1%} are expected"
-        )
+        share = failing / looked_at
+        excess = share - limit
+        told = what.format(system=system)
+        message = f"{failing} of {looked_at} {told} ({share:.1%}), at most {limit:.1%} are expected"
         if worst is None or excess > worst[0]:
             worst = excess, RuleResult(one, excess <= 0, failing, looked_at, 0.0, message=message)
     if worst is None:
@@ -226,7 +226,7 @@ def _counted(
     if one.name == REJECT_SHARE:
         known = _known(before, "looked_at", settings)
         limit = settings.reject_share.against(known.reject_share if known else None)
-        counted = profile.rejected, profile.looked_at, limit, "new rows are rejected"
+        counted = profile.rejected, profile.looked_at, limit, "new rows of {system} are rejected"
     elif one.name.endswith(_DEFECT_SHARE):
         known = _known(before, "staged", settings)
         limit = settings.defect_share.against(known.defect_share(column) if known else None)
@@ -234,7 +234,7 @@ def _counted(
             profile.defects.get(column, 0),
             profile.given.get(column, 0),
             limit,
-            f"values of {column} are unusable",
+            f"values of {column} from {{system}} are unusable",
         )
     else:
         known = _known(before, "staged", settings)
@@ -242,7 +242,7 @@ def _counted(
             return None
         missing = profile.staged - profile.given.get(column, 0)
         limit = min(1.0, known.missing_share(column) + settings.missing_rise)
-        counted = missing, profile.staged, limit, f"values of {column} are missing"
+        counted = missing, profile.staged, limit, f"values of {column} from {{system}} are missing"
     return counted if counted[1] >= settings.minimum_rows else None
 
 

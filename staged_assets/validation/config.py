@@ -154,7 +154,7 @@ def _read(path: Path) -> tuple[Any, dict[Any, int]]:
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return yaml.safe_load(text) or {}, dict(_places(path, node)) if node else {}
+        return (yaml.safe_load(text), dict(_places(path, node))) if node else ({}, {})
     except OSError as error:
         raise ConfigurationError(
             f"{path}: the file can't be read: {error.strerror}; STAGED_ASSETS_VALIDATION says which it is."

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,18 +79,22 @@ def schema_rules(home: Path | None = None) -> dict[str, list[Rule]]:
     Args:
         home: where the list is kept while the schemas are the same, so that Pandera need not be imported for it.
     """
-    kept = home / "validation" / f"rules-{_fingerprint()}.json" if home else None
-    if kept and kept.exists():
+    if home is None:
+        return _stated_rules()
+    return _kept_rules(home)
+
+
+@functools.cache
+def _kept_rules(home: Path) -> dict[str, list[Rule]]:
+    kept = home / "validation" / f"rules-{_fingerprint()}.json"
+    if kept.exists():
         entries = json.loads(kept.read_text(encoding="utf-8"))
         return {dataset: [Rule(**entry) for entry in listed] for dataset, listed in entries.items()}
     found = _stated_rules()
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        written = kept.with_suffix(".part")
-        written.write_text(
-            json.dumps({d: [asdict(r) for r in listed] for d, listed in found.items()}), encoding="utf-8"
-        )
-        written.replace(kept)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    written = kept.with_suffix(f".{os.getpid()}")
+    written.write_text(json.dumps({d: [asdict(r) for r in listed] for d, listed in found.items()}), encoding="utf-8")
+    written.replace(kept)
     return found
 
 

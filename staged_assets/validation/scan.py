@@ -45,6 +45,15 @@ class _Counted:
     expectation: Expectation | None = None
 
 
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong with a column; one that is unreadable can't be judged by rules."""
+
+    column: str
+    message: str
+    unreadable: bool = False
+
+
 class Scan:
     """A schema, made ready to be evaluated on any table."""
 
@@ -74,7 +83,8 @@ class Scan:
         """
         started = time.perf_counter()
         wrong = self._wrong_columns(connection, relation)
-        possible = [name for name in rules if name in self._counted and not wrong.keys() & self._reads(name)]
+        unreadable = {problem.column for problem in wrong if problem.unreadable}
+        possible = [name for name in rules if name in self._counted and not unreadable & self._reads(name)]
         rows, failing = self._count(connection, relation, possible)
         seconds = time.perf_counter() - started
         results = []
@@ -82,7 +92,7 @@ class Scan:
             if name == COLUMNS_RULE:
                 results.append(_structure_result(rule, wrong, rows, seconds, relation))
             elif name not in failing:
-                because = "; ".join(wrong[column] for column in self._reads(name) if column in wrong)
+                because = "; ".join(p.message for p in wrong if p.unreadable and p.column in self._reads(name))
                 results.append(RuleResult(rule, False, None, rows, seconds, message=f"not evaluated: {because}"))
             else:
                 results.append(self._result(connection, relation, rule, rows, failing[name], seconds, mask, sample))
@@ -108,7 +118,7 @@ class Scan:
             return _Counted(_fields(counted), counted, counts, expected)
         # Pandera's own evaluation of the check. Passing rows are counted: what a check leaves NULL has failed.
         passes = check(self._table, column).check_output
-        failing = self._table.count() - passes.sum()
+        failing = self._table.count() - passes.sum().fill_null(0)
         return _Counted(_fields(passes), failing, self._table.filter(~passes.fill_null(False)))
 
     def _count_repeats(self, columns: Sequence[str]) -> _Counted:
@@ -159,16 +169,16 @@ class Scan:
             message=f"{failing} of {rows} rows fail: {rule.description}",
         )
 
-    def _wrong_columns(self, connection: DuckDBPyConnection, relation: str) -> dict[str, str]:
-        """Column → what is wrong with it; Pandera judges the table's structure, which takes no look at a row."""
+    def _wrong_columns(self, connection: DuckDBPyConnection, relation: str) -> list[_Problem]:
+        """What is wrong with the columns; Pandera judges the table's structure, which takes no look at a row."""
         found = connection.execute(f"describe {relation}").fetchall()
         table = ibis.table({name: DuckDBType.from_string(kind) for name, kind, *_ in found}, name=_RELATION)
         try:
             with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
                 self._schema.validate(table, lazy=True)
         except pa.errors.SchemaErrors as errors:
-            return dict(_structure_error(error) for error in errors.schema_errors)
-        return {}
+            return [_problem(error) for error in errors.schema_errors]
+        return []
 
 
 @functools.cache
@@ -195,26 +205,27 @@ def _shown(columns: Sequence[str], row: Sequence[object], mask: Mask) -> dict[st
     return {"raw_row_id": row_id, **{name: mask.shown(name, value) for name, value in values.items()}}
 
 
-def _structure_error(error: pa.errors.SchemaError) -> tuple[str, str]:
+def _problem(error: pa.errors.SchemaError) -> _Problem:
     match error.reason_code:
         case pa.errors.SchemaErrorReason.WRONG_DATATYPE:
-            return str(error.schema.name), f"{error.schema.name} is {error.failure_cases}, not {error.schema.dtype}"
+            column, kind = str(error.schema.name), error.schema.dtype
+            return _Problem(column, f"{column} is {error.failure_cases}, not {kind}", unreadable=True)
         case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
-            return str(error.failure_cases), f"{error.failure_cases} is missing"
+            return _Problem(str(error.failure_cases), f"{error.failure_cases} is missing", unreadable=True)
         case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
-            return str(error.failure_cases), f"{error.failure_cases} is not a column of the schema"
+            return _Problem(str(error.failure_cases), f"{error.failure_cases} is not a column of the schema")
         case _:
-            return str(error.failure_cases), f"{error.failure_cases} is not in its place"
+            return _Problem(str(error.failure_cases), f"{error.failure_cases} is not in its place")
 
 
-def _structure_result(rule: Rule, wrong: Mapping[str, str], rows: int, seconds: float, relation: str) -> RuleResult:
+def _structure_result(rule: Rule, wrong: Sequence[_Problem], rows: int, seconds: float, relation: str) -> RuleResult:
     return RuleResult(
         rule,
         passed=not wrong,
         failing=len(wrong),
         looked_at=rows,
         seconds=seconds,
-        sample=tuple({"column": column, "problem": problem} for column, problem in wrong.items()),
+        sample=tuple({"column": problem.column, "problem": problem.message} for problem in wrong),
         query=f"describe {relation}",
-        message="; ".join(wrong.values()) or "all columns are as stated",
+        message="; ".join(problem.message for problem in wrong) or "all columns are as stated",
     )

@@ -82,7 +82,11 @@ def staged_table(
         columns: in order.
         checks: across columns, and of the table as a whole.
         defects: the share of rows that may have cell-level defects.
+
+    Raises:
+        SchemaInitError: a column asks for what the ibis backend ignores.
     """
+    _refuse_ignored(columns)
     names = [*columns, "country_code"]
     return pa.DataFrameSchema(
         {**columns, **_metadata(names)},
@@ -109,6 +113,17 @@ def staged_table(
         ordered=True,
         name=f"stg_{dataset}",
     )
+
+
+def _refuse_ignored(columns: Mapping[str, pa.Column]) -> None:
+    """The ibis backend says nothing when a column asks for what it can't do: then a rule would hold of anything."""
+    for name, column in columns.items():
+        for ignored in ("unique", "coerce"):
+            if getattr(column, ignored):
+                raise pa.errors.SchemaInitError(
+                    f"Column {name} asks for {ignored}, which Pandera's ibis backend ignores: the key is unique by the"
+                    " schema, and types are the staging models' work."
+                )
 
 
 def _metadata(names: Sequence[str]) -> dict[str, pa.Column]:

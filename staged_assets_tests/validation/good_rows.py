@@ -4,6 +4,7 @@ Column → SQL over `i`, the number of the row, from 1.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import duckdb
 from ibis.backends.sql.datatypes import DuckDBType
@@ -216,16 +217,20 @@ def columns(dataset: str) -> dict[str, str]:
     return {**_COLUMNS[dataset], **_METADATA}
 
 
-def create(connection: duckdb.DuckDBPyConnection, dataset: str, table: str, rows: int = ROWS) -> None:
+def create(
+    connection: duckdb.DuckDBPyConnection, dataset: str, table: str, rows: int = ROWS, *, sparse: bool = True
+) -> None:
     """Create a table of `rows` full rows and a sparse one, with the types that the schema states."""
     schema = schemas()[dataset]
     kinds = {name: DuckDBType.to_string(column.dtype.type) for name, column in schema.columns.items()}
     full = columns(dataset)
-    sparse = {**full, **_SPARSE.get(dataset, {})}
-    for sql, numbers in ((full, f"range(1, {rows + 1})"), (sparse, f"range({rows + 1}, {rows + 2})")):
-        values = {
-            name: "null" if sql is sparse and column.nullable else sql[name] for name, column in schema.columns.items()
-        }
-        listed = ", ".join(f'cast({values[name]} as {kinds[name]}) as "{name}"' for name in values)
-        select = f"select {listed} from {numbers} as numbers(i)"
-        connection.execute(f"create table {table} as {select}" if sql is full else f"insert into {table} {select}")
+    barest = {name: "null" for name, column in schema.columns.items() if column.nullable}
+    connection.execute(f"create table {table} as {_select(full, kinds, 1, rows)}")
+    if sparse:
+        bare = {**full, **_SPARSE.get(dataset, {}), **barest}
+        connection.execute(f"insert into {table} {_select(bare, kinds, rows + 1, rows + 1)}")
+
+
+def _select(values: Mapping[str, str], kinds: Mapping[str, str], first: int, last: int) -> str:
+    listed = ", ".join(f'cast({values[name]} as {kind}) as "{name}"' for name, kind in kinds.items())
+    return f"select {listed} from range({first}, {last + 1}) as numbers(i)"

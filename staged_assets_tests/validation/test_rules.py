@@ -32,7 +32,7 @@ def _evaluate(connection: duckdb.DuckDBPyConnection, dataset: str, sample: int =
 
 @pytest.fixture(scope="module")
 def broken_rows(good_tables: duckdb.DuckDBPyConnection) -> Callable[[str], Evaluated]:
-    """Dataset → results for its good table with a bad row for each rule of rows: the first rule's in row 1, and so on."""
+    """Dataset → results for its good table with a bad row for each rule of rows: the first rule's in row 1, …"""
 
     @functools.cache
     def evaluated(dataset: str) -> Evaluated:

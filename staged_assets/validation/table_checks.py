@@ -1,0 +1,252 @@
+"""Whole-table checks on what is published: the schema, and what only other tables and the dataset's past can tell."""
+
+import itertools
+import math
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from staged_assets.errors import WarehouseError
+from staged_assets.landing.layout import DATASETS
+from staged_assets.validation.config import DatasetSettings, Robust, ValidationSettings
+from staged_assets.validation.masking import Mask
+from staged_assets.validation.reconciliation import reconcile
+from staged_assets.validation.registry import schema_rules
+from staged_assets.validation.results import Rule, RuleResult, rule
+
+#: Dataset → (its column, the dataset whose key that is).
+REFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "interactions": (("consumer_id", "consumers"), ("touchpoint_id", "touchpoints")),
+    "inventory": (("item_id", "items"),),
+    "loyalty_activities": (("consumer_id", "consumers"),),
+    "orders": (("item_id", "items"), ("supplier_id", "suppliers"), ("consumer_id", "consumers")),
+    "sales": (("shop_id", "shops"), ("consumer_id", "consumers"), ("item_id", "items"), ("offer_id", "offers")),
+}
+
+RECONCILED = "table__reconciled"
+REJECT_RATE = "table__reject_rate"
+VOLUME = "table__volume"
+FRESHNESS = "table__freshness"
+
+#: Refreshes that make up a history, at most.
+_HISTORY = 200
+#: The least that counts as usual variation, as a factor: a history without any would make every change an alarm.
+_USUAL_FACTOR = 1.25
+#: The median absolute deviation of a normal distribution by its standard deviation (Rousseeuw & Croux 1993).
+_MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a check looks at.
+
+    Attributes:
+        sample: failing rows that are shown, at most.
+        now: UTC.
+    """
+
+    connection: DuckDBPyConnection
+    settings: DatasetSettings
+    mask: Mask
+    sample: int
+    now: datetime
+
+
+def other_rules(dataset: str) -> list[Rule]:
+    """The rules of a published table beside its schema's."""
+    return [
+        rule(dataset, RECONCILED, "every raw row has exactly one disposition, and what is staged is what they say"),
+        rule(dataset, REJECT_RATE, "not more raw rows are rejected than the dataset's thresholds allow for"),
+        rule(dataset, VOLUME, "the last refresh brought as many rows as the dataset's refreshes usually do", "warn"),
+        rule(dataset, FRESHNESS, "new rows came as recently as they usually do", "warn"),
+        *(
+            rule(dataset, f"{column}__in_{parent}", f"every {column} is in stg_{parent}", "warn")
+            for column, parent in REFERENCES.get(dataset, ())
+        ),
+    ]
+
+
+def published_rules(dataset: str, home: Path | None = None) -> list[Rule]:
+    """Every rule of a published table; for `home`, see `schema_rules`."""
+    return [*schema_rules(home)[dataset], *other_rules(dataset)]
+
+
+def check_table(
+    connection: DuckDBPyConnection,
+    dataset: str,
+    settings: ValidationSettings,
+    *,
+    personal: Collection[str] | None,
+    now: datetime,
+    names: Collection[str] | None = None,
+) -> list[RuleResult]:
+    """Evaluate the rules of a published table. Writes nothing.
+
+    Args:
+        personal: columns whose values are masked in samples; None: every one.
+        now: UTC.
+        names: of the rules to be evaluated; by default all.
+
+    Raises:
+        WarehouseError: the table was never published.
+        duckdb.Error: the engine could not do it, which says nothing about the data.
+    """
+    if not _exists(connection, dataset):
+        raise WarehouseError(f"stg_{dataset} was never published: run `staged-assets run` first.")
+    own = settings.of(dataset)
+    wanted = [one for one in own.applied(published_rules(dataset)) if names is None or one.name in names]
+    others = {one.name for one in other_rules(dataset)}
+    mask = Mask(personal)
+    look = _Look(connection, own, mask, settings.sample, now)
+    of_schema = {one.name: one for one in wanted if one.name not in others}
+    results = _contract(connection, dataset, of_schema, mask, settings.sample) if of_schema else []
+    return [*results, *(_timed(one, look) for one in wanted if one.name in others)]
+
+
+def _contract(
+    connection: DuckDBPyConnection, dataset: str, rules: Mapping[str, Rule], mask: Mask, sample: int
+) -> list[RuleResult]:
+    from staged_assets.validation.scan import scan_of
+
+    return scan_of(dataset).evaluate(connection, f"staged.stg_{dataset}", rules, mask=mask, sample=sample)
+
+
+def _timed(one: Rule, look: _Look) -> RuleResult:
+    started = time.perf_counter()
+    result = _CHECKS.get(one.name, _reference)(one, look)
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def _reconciled(one: Rule, look: _Look) -> RuleResult:
+    found = reconcile(look.connection, one.dataset, look.sample)
+    message = f"{found.failing} discrepancies in {found.looked_at} raw rows"
+    return RuleResult(one, found.failing == 0, found.failing, found.looked_at, 0, found.sample, found.query, message)
+
+
+def _reject_rate(one: Rule, look: _Look) -> RuleResult:
+    """An error above one threshold, a warning above the other."""
+    query = f"select * from staged.quarantine_{one.dataset}"
+    rows, rejected = _row(
+        look.connection,
+        f"select count(*), count(*) filter (where disposition = 'rejected') from staged.dispositions_{one.dataset}",
+    )
+    limits = look.settings.reject_rate
+    share = rejected / rows if rows else 0.0
+    if share <= limits.error:
+        one = replace(one, severity="warn")
+    passed = share <= min(limits.warn, limits.error)
+    message = f"{rejected} of {rows} raw rows are rejected ({share:.1%}); warned of above {limits.warn:.1%},"
+    message += f" an error above {limits.error:.1%}"
+    sample = () if passed else tuple(_rejects(look, one.dataset))
+    return RuleResult(one, passed, rejected, rows, 0, sample, query, message)
+
+
+def _rejects(look: _Look, dataset: str) -> list[dict[str, str]]:
+    found = look.connection.execute(
+        f"""
+        select reason.code || coalesce(':' || reason."column", '') as name, count(*), min(_raw_row_id)
+        from (
+            select _raw_row_id, unnest(_reject_reasons) as reason
+            from staged.dispositions_{dataset} where disposition = 'rejected'
+        )
+        group by name order by count(*) desc, name limit {look.sample}
+        """
+    ).fetchall()
+    return [{"raw_row_id": row_id, "reason": name, "rows": str(rows)} for name, rows, row_id in found]
+
+
+def _volume(one: Rule, look: _Look) -> RuleResult:
+    query = (
+        "select refreshed_at, new_rows from control.refreshes"
+        f" where dataset = '{one.dataset}' and outcome = 'published' and mode = 'incremental' and new_rows > 0"
+        f" order by refreshed_at desc limit {_HISTORY}"
+    )
+    found = [float(new_rows) for _, new_rows in look.connection.execute(query).fetchall()]
+    if not found:
+        return RuleResult(one, True, 0, 0, 0, query=query, message="no refresh has brought rows yet")
+    last, *before = found
+    return _against_history(one, look.settings.volume, last, before, query, _rows_text, both_sides=True)
+
+
+def _freshness(one: Rule, look: _Look) -> RuleResult:
+    query = (
+        "select refreshed_at from control.refreshes"
+        f" where dataset = '{one.dataset}' and outcome = 'published' and new_rows > 0"
+        f" order by refreshed_at desc limit {_HISTORY}"
+    )
+    times = [at for (at,) in look.connection.execute(query).fetchall()]
+    gaps = [(later - earlier).total_seconds() for later, earlier in itertools.pairwise(times)]
+    if not times:
+        return RuleResult(one, True, 0, 0, 0, query=query, message="no refresh has brought rows yet")
+    since = (look.now - times[0]).total_seconds()
+    return _against_history(one, look.settings.freshness, since, gaps, query, _time_text, both_sides=False)
+
+
+def _against_history(
+    one: Rule, settings: Robust, value: float, before: Sequence[float], query: str, text: Callable[[float], str], *,
+    both_sides: bool,
+) -> RuleResult:  # fmt: skip
+    """By median and median absolute deviation of the logarithms: what is usual is a factor, not a difference."""
+    if len(before) < settings.runs:
+        message = f"quiet until {settings.runs} refreshes with new rows make a history; there are {len(before)}"
+        return RuleResult(one, True, 0, len(before), 0, query=query, message=message)
+    logs = [math.log1p(number) for number in before]
+    median = statistics.median(logs)
+    spread = _MAD_TO_SIGMA * statistics.median(abs(number - median) for number in logs)
+    reach = settings.deviations * max(spread, math.log(_USUAL_FACTOR))
+    low = math.expm1(median - reach) if both_sides else 0.0
+    high = math.expm1(median + reach)
+    passed = low <= value <= high
+    message = f"{text(value)}, usually {text(math.expm1(median))} (from {text(max(low, 0))} to {text(high)})"
+    return RuleResult(one, passed, 0 if passed else 1, len(before), 0, query=query, message=message)
+
+
+def _rows_text(rows: float) -> str:
+    return f"{rows:,.0f} new rows"
+
+
+def _time_text(seconds: float) -> str:
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours" if seconds < 172_800 else f"{seconds / 86_400:.0f} days"
+
+
+def _reference(one: Rule, look: _Look) -> RuleResult:
+    column, _, parent = one.name.partition("__in_")
+    if not _exists(look.connection, parent):
+        return RuleResult(one, True, 0, 0, 0, message=f"stg_{parent} was never published: not judged")
+    missing = (
+        f"from staged.stg_{one.dataset} as child where child.{column} is not null and not exists"
+        f" (select 1 from staged.stg_{parent} as parent where parent.{DATASETS[parent].key} = child.{column})"
+    )
+    failing, distinct = _row(look.connection, f"select count(*), count(distinct {column}) {missing}")
+    (rows,) = _row(look.connection, f"select count({column}) from staged.stg_{one.dataset}")
+    sample: tuple[dict[str, str], ...] = ()
+    if failing:
+        select = f"select child._raw_row_id, child.{column} {missing} limit {look.sample}"
+        found = look.connection.execute(select).fetchall()
+        sample = tuple({"raw_row_id": row_id, column: look.mask.shown(column, value)} for row_id, value in found)
+    message = f"{failing} of {rows} rows have a {column} ({distinct} different ones) that is not in stg_{parent}"
+    return RuleResult(one, failing == 0, failing, rows, 0, sample, f"select child.* {missing}", message)
+
+
+_CHECKS: Mapping[str, Callable[[Rule, _Look], RuleResult]] = {
+    RECONCILED: _reconciled,
+    REJECT_RATE: _reject_rate,
+    VOLUME: _volume,
+    FRESHNESS: _freshness,
+}
+
+
+def _row(connection: DuckDBPyConnection, sql: str) -> tuple[int, ...]:
+    return tuple(int(value) for value in connection.execute(sql).fetchall()[0])
+
+
+def _exists(connection: DuckDBPyConnection, dataset: str) -> bool:
+    sql = "select count(*) from information_schema.tables where table_schema = 'staged' and table_name = ?"
+    return bool(connection.execute(sql, [f"stg_{dataset}"]).fetchall()[0][0])
