@@ -188,11 +188,11 @@ def _what(error: Any) -> str:
         return "has no connector, expected one of: " + ", ".join(CONNECTORS)
     if error["type"] == "union_tag_invalid":
         tag = context["tag"]
-        return f"has the connector {tag!r}, which is not known, {nearest(tag, CONNECTORS)}".rstrip("?")
+        return f"has the connector {tag!r}, which is not known, {nearest(tag, CONNECTORS)}"
     reason = str(context["error"]) if error["type"] == "value_error" else _reason(error)
     if isinstance(found, dict | list):
-        return f"is wrong: {reason}".rstrip("?")
-    return f"is {found!r}: {reason}".rstrip("?")
+        return f"is wrong: {reason}"
+    return f"is {found!r}: {reason}"
 
 
 def _reason(error: Any) -> str:

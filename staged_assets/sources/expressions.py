@@ -24,7 +24,7 @@ def expression_columns(expression: str) -> tuple[str, ...]:
             given = [f"null::{'bigint' if c == '_line' else 'varchar'} as {quoted(c)}" for c in (*columns, "_row")]
             connection.execute(f"select _row, {scalar(expression)} from (select {', '.join(given)}) as record")
         except duckdb.Error as error:
-            reason = str(error).partition("\n")[0]
+            reason = str(error).partition("\n")[0].rstrip(".!")
             raise ValueError(f"the expression {expression!r} can't be used: {reason}") from error
     return columns
 

@@ -25,10 +25,10 @@ _DIRECTIVES = frozenset("dmYyHMSfbBjpI%")
 
 
 def nearest(found: str, valid: Iterable[str]) -> str:
-    """`, did you mean 'x'?` where something is near, else what there is."""
+    """`perhaps 'x' is meant` where something is near, else what there is."""
     names = [str(name) for name in valid]
     near = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"expected one of: {', '.join(names)}"
+    return f"perhaps {near[0]!r} is meant" if near else f"expected one of: {', '.join(names)}"
 
 
 class Strict(BaseModel):
@@ -329,7 +329,7 @@ class _System(Strict):
     def _known_zone(cls, zone: str) -> str:
         if zone not in available_timezones():
             near = difflib.get_close_matches(zone, available_timezones(), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "expected an IANA name such as Europe/London"
+            hint = f"perhaps {near[0]!r} is meant" if near else "expected an IANA name such as Europe/London"
             raise ValueError(f"no time zone of that name is known, {hint}")
         return zone
 

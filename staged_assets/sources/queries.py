@@ -15,6 +15,7 @@ from staged_assets.sources.expressions import quoted
 from staged_assets.sources.files import File
 
 _MEMORY = "2GB"
+_INEXACT = re.compile(r"DECIMAL\(\d+, ?\d+\)|U?HUGEINT")
 
 #: a path → the SQL that reads the file
 Scan = Callable[[str], str]
@@ -50,7 +51,8 @@ def as_text(value: str, kind: str) -> str:
     if kind == "BLOB":
         return f"hex({value})"
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT")):
-        return f"to_json({value})::varchar"
+        # JSON has no exact decimals: within nested values they are texts.
+        return f"to_json({value}::{_INEXACT.sub('VARCHAR', kind)})::varchar"
     return f"{value}::varchar"
 
 

@@ -70,7 +70,7 @@ class _Table:
         if table.lower() not in (name.lower() for name in names):
             raise SourceError(
                 f"{self.system.name}: there is no table {table!r} in {self.system.connection.path},"
-                f" {nearest(table, names) if names else 'which is empty'}".rstrip("?")
+                f" {nearest(table, names) if names else 'which is empty'}"
                 + f"; correct `from` of the feed of {self.feed.dataset}, or restore the table."
             )
 
@@ -80,7 +80,7 @@ class _Table:
             if column is not None and column not in self.columns:
                 raise SourceError(
                     f"{self.system.name}: {self.feed.name} has no column {column!r},"
-                    f" {nearest(column, self.columns)}".rstrip("?")
+                    f" {nearest(column, self.columns)}"
                     + f"; correct the feed of {self.feed.dataset}, or restore the column."
                 )
 
