@@ -14,8 +14,13 @@
   follows or precedes it), %Y four, and nothing may be left over. The commonest forms come first, each by one cheap test.
 -#}
 
+{#- 0001 to 9999; there is no year 0. -#}
+{%- macro year_pattern() -%}
+    (?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))
+{%- endmacro -%}
+
 {%- macro iso_date_pattern() -%}
-    (?:[1-9][0-9]{3}|0(?:[1-9][0-9]{2}|0(?:[1-9][0-9]|0[1-9])))-[0-9]{2}-[0-9]{2}
+    {{ year_pattern() }}-[0-9]{2}-[0-9]{2}
 {%- endmacro -%}
 
 {%- macro iso_time_pattern() -%}
@@ -90,7 +95,7 @@
 
 {#- The strict pattern of a strptime format. -#}
 {%- macro format_pattern(format) -%}
-    {%- set widths = {'Y': '[0-9]{4}', 'y': '[0-9]{2}', 'b': '[A-Za-z]{3}', 'B': '[A-Za-z]+', 'M': '[0-9]{2}',
+    {%- set widths = {'Y': year_pattern(), 'y': '[0-9]{2}', 'b': '[A-Za-z]{3}', 'B': '[A-Za-z]+', 'M': '[0-9]{2}',
                       'S': '[0-9]{2}', 'f': '[0-9]{1,6}', 'p': '[AaPp][Mm]', 'j': '[0-9]{3}'} -%}
     {%- set parts = format.replace('%-', '%').split('%') -%}
     {%- set pattern = [modules.re.escape(parts[0]).replace("'", "''")] -%}
