@@ -40,7 +40,7 @@ def summary(settings: Settings, datasets: Sequence[str]) -> list[dict[str, Any]]
                 continue
             result = connection.execute(
                 f"""
-                select '{name}' as dataset, reason.code, reason."column", count(*) as rows,
+                select '{name}' as dataset, reason.code as code, reason."column" as "column", count(*) as rows,
                     count(*) filter (where corrected) as corrected,
                     min(_first_seen_at) as first_seen, max(_first_seen_at) as last_seen
                 from (
