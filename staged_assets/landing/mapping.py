@@ -19,7 +19,7 @@ BATCH = "landing_batch"
 ORDINAL, FILE, LINE, BAD_TEXT, BAD_BYTES = "b_ordinal", "b_file", "b_line", "b_malformed", "b_undecodable"
 
 _ISO_LOCAL = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?"
-_ISO_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|[+-]\d{2}(:?\d{2})?)"
+_ISO_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)"
 _TIMES = ("", " %H:%M:%S", " %H:%M")
 
 
@@ -143,15 +143,24 @@ from (
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
     """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; else NULL."""
     zone = literal(time_zone)
-    local = f"try_cast({text} as timestamp)"
+    # The engine reads an offset only where no blank stands before it.
+    joined = f"regexp_replace({text}, ' ([Z+-])', '\\1')"
     cases = [
-        f"when regexp_full_match({text}, {literal(_ISO_LOCAL)}) then timezone('UTC', timezone({zone}, {local}))",
-        f"when regexp_full_match({text}, {literal(_ISO_OFFSET)}) then timezone('UTC', try_cast({text} as timestamptz))",
+        f"when regexp_full_match({text}, {literal(_ISO_LOCAL)})"
+        f" then {_from_zone(f'try_cast({text} as timestamp)', zone)}",
+        f"when regexp_full_match({joined}, {literal(_ISO_OFFSET)})"
+        f" then timezone('UTC', try_cast({joined} as timestamptz))",
     ]
     if date_formats:
         formats = ", ".join(literal(written + time) for written in date_formats for time in _TIMES)
-        cases.append(f"else timezone('UTC', timezone({zone}, try_strptime({text}, [{formats}])))")
+        # Without the digit the engine would read `infinity`, whatever the format.
+        moment = f"try_strptime({text}, [{formats}])"
+        cases.append(f"when regexp_matches({text}, '[0-9]') then {_from_zone(moment, zone)}")
     return f"case {' '.join(cases)} end"
+
+
+def _from_zone(local: str, zone: str) -> str:
+    return f"timezone('UTC', timezone({zone}, {local}))"
 
 
 def _version_sql(written: str) -> str:
