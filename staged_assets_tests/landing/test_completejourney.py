@@ -30,7 +30,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def sources() -> Sources:
-    return load_sources(PROJECT / "examples" / "completejourney" / "sources.yaml", {})
+    return load_sources(PROJECT / "staged_assets" / "examples" / "completejourney" / "sources.yaml", {})
 
 
 @pytest.mark.parametrize("dataset", EXPECTED)

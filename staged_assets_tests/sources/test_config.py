@@ -115,8 +115,8 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         "expected a source column's name, {value: …} or {expression: …}",
     ),
     "expression that is no SQL": (
-        lambda c: _feed(c)["columns"].update(brand={"expression": "a ||"}),
-        "the expression 'a ||' can't be used: syntax error at or near",
+        lambda c: _feed(c)["columns"].update(brand={"expression": "upper(a"}),
+        "the expression 'upper(a' can't be used: syntax error at or near",
     ),
     "expression with an unknown function": (
         lambda c: _feed(c)["columns"].update(brand={"expression": "frobnicate(a)"}),
@@ -189,7 +189,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [DEMO_SOURCES, *sorted((PROJECT / "examples").glob("*/sources.yaml"))],
+    [DEMO_SOURCES, *sorted((PROJECT / "staged_assets" / "examples").glob("*/sources.yaml"))],
     ids=lambda path: path.parent.name,
 )
 def test_shipped_files_are_valid(path: Path) -> None:
