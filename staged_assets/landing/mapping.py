@@ -143,9 +143,11 @@ from (
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
     """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; else NULL."""
     zone = literal(time_zone)
-    # The engine reads an offset only where no blank stands before it.
-    joined = f"regexp_replace({text}, ' ([Z+-])', '\\1')"
+    # The engine reads an offset only right behind the seconds.
+    joined = f"regexp_replace(regexp_replace({text}, ' ([Z+-])', '\\1'), '([T ]..:..)([Z+-])', '\\1:00\\2')"
     cases = [
+        # The most usual way of writing needs no pattern.
+        f"when strlen({text}) = 20 and right({text}, 1) = 'Z' then timezone('UTC', try_cast({text} as timestamptz))",
         f"when regexp_full_match({text}, {literal(_ISO_LOCAL)})"
         f" then {_from_zone(f'try_cast({text} as timestamp)', zone)}",
         f"when regexp_full_match({joined}, {literal(_ISO_OFFSET)})"

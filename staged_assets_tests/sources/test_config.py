@@ -116,7 +116,7 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     ),
     "expression that is no SQL": (
         lambda c: _feed(c)["columns"].update(brand={"expression": "upper(a"}),
-        "the expression 'upper(a' can't be used: syntax error at or near",
+        "the expression 'upper(a' can't be used: syntax error",
     ),
     "expression with an unknown function": (
         lambda c: _feed(c)["columns"].update(brand={"expression": "frobnicate(a)"}),
