@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,7 +78,8 @@ class AppriseSender:
         asset = apprise.AppriseAsset(
             app_id="staged-assets", app_desc="staged-assets", secure_logging=True, service_timeout=0
         )
-        service = apprise.Apprise.instantiate(url, asset=asset)
+        with _silent(logging.getLogger("apprise")):
+            service = apprise.Apprise.instantiate(url, asset=asset)
         if service is None:
             raise ConfigurationError("expected an Apprise URL, such as mailto://… or slack://…")
         service.socket_connect_timeout = service.socket_read_timeout = timeout
@@ -105,6 +107,16 @@ class AppriseSender:
                 return
             status = _status(result.logs())
         raise Refused(f"it answered with status {status}" if status else "it could not be reached or did not agree")
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Apprise logs a URL that it does not know as it stands, secrets and all."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _status(entries: Iterable[Any]) -> str | None:

@@ -159,13 +159,13 @@ def _subject_name(failure: Failure) -> str:
 def _story(line: Line) -> list[str]:
     failure = line.failure
     if line.news in _OVER:
-        return [f"{_is_well(failure)}; it {_was_ill(failure)} since {_time(failure.since)}{_times(failure)}."]
+        return [f"{_is_well(failure)}; it {_was_ill(failure)} since {time_of(failure.since)}{_times(failure)}."]
     if line.news == "still":
         still = "still stale" if failure.subject.kind == "freshness" else "still failing"
         times = f"{_runs(failure.seen)}, " if failure.subject.kind != "freshness" else ""
-        return [f"{still} ({times}since {_time(failure.since)}){_details(failure.subject, failure.facts)}."]
+        return [f"{still} ({times}since {time_of(failure.since)}){_details(failure.subject, failure.facts)}."]
     again = ", after it had recovered" if line.news == "again" else ""
-    return [f"{_is_ill(failure)} at {_time(failure.since)}{again}{_details(failure.subject, failure.facts)}."]
+    return [f"{_is_ill(failure)} at {time_of(failure.since)}{again}{_details(failure.subject, failure.facts)}."]
 
 
 def _is_ill(failure: Failure) -> str:
@@ -221,7 +221,8 @@ def _percent(share: float) -> str:
     return "less than 0.01 %" if 0 < share < 0.0001 else f"{share:.2%}".replace("%", " %")
 
 
-def _time(at: float) -> str:
+def time_of(at: float) -> str:
+    """A point in time (seconds since 1970) as it is told, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

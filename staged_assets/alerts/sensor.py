@@ -12,6 +12,7 @@ from staged_assets.alerts.channels import Courier, Sender, build_sender
 from staged_assets.alerts.config import Alerts, load_alerts
 from staged_assets.alerts.event_log import newest_position, read
 from staged_assets.alerts.interpret import Interpreter, concerns_of
+from staged_assets.alerts.messages import time_of
 from staged_assets.alerts.state import State
 from staged_assets.alerts.store import StateStore
 from staged_assets.errors import AlertError, ConfigurationError
@@ -189,8 +190,8 @@ class _Tick:
         trouble = state.refused(channel, reason, self._clock(), self._alerts)
         waiting = len(state.due(channel, self._clock(), self._alerts))
         sentence = (
-            f"Channel {channel} has not taken a message ({trouble.attempts} attempts so far): {reason};"
-            f" {waiting} alerts wait for it and are sent again later."
+            f"Channel {channel} takes no message (attempt {trouble.attempts}, since {time_of(trouble.since)}): {reason};"
+            f" {waiting} alerts wait for it and are tried again later."
         )
         self._context.log.warning(sentence)
         self._news.append(sentence)

@@ -48,7 +48,14 @@ def test_a_failed_check_of_a_run_reaches_a_person_once_and_so_does_its_recovery(
     home, signals = tmp_path / "home", tmp_path / "signals"
     home.mkdir()
     signals.mkdir()
-    (home / "dagster.yaml").write_text(yaml.safe_dump({"telemetry": {"enabled": False}}))
+    coordinator = {
+        "module": "dagster.core.run_coordinator",
+        "class": "QueuedRunCoordinator",
+        "config": {"dequeue_interval_seconds": 1},
+    }
+    (home / "dagster.yaml").write_text(
+        yaml.safe_dump({"telemetry": {"enabled": False}, "run_coordinator": coordinator})
+    )
     (tmp_path / "alerts.yaml").write_text(
         "version: 1\n"
         "channels: {hook: {kind: apprise, url: '${TINY_HOOK}'}, console: {kind: console}}\n"

@@ -1,92 +1,13 @@
-"""The memory: for any course of events, everyone hears what fails and when it is over, and never too often."""
+"""The memory: what is told of a failure, when, and to whom."""
 
 import itertools
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from staged_assets.alerts.config import Alerts
-from staged_assets.alerts.models import AlertsFile, Severity
 from staged_assets.alerts.observations import Observation, Subject
-from staged_assets.alerts.state import HOUR, Line, State
-
-GATHER = 60.0
-REMINDERS = [1.0, 4.0]
-NOON = 1_750_000_000.0 // 86400 * 86400 + 12 * HOUR
-
-
-def alerts(**keys: Any) -> Alerts:
-    content = {
-        "version": 1,
-        "gather_seconds": GATHER,
-        "reminders": {"after_hours": REMINDERS},
-        "channels": {"all": {"kind": "console"}},
-        "routes": [],
-        "otherwise": ["all"],
-        **keys,
-    }
-    return Alerts(Path("alerts.yaml"), AlertsFile.model_validate(content), {})
-
-
-def check(name: str, failing: bool, at: float, severity: Severity = "error", run_id: str | None = None) -> Observation:
-    return Observation(Subject(kind="check", name="stg_sales", part=name), failing, at, severity, run_id)
-
-
-def freshness(failing: bool, at: float) -> Observation:
-    return Observation(Subject(kind="freshness", name="stg_sales"), failing, at)
-
-
-@dataclass
-class Course:
-    """A state to which things happen, and what its channels were told; it is written down and read after each step."""
-
-    alerts: Alerts
-    now: float = NOON
-    state: State = field(default_factory=State)
-    told: dict[str, list[tuple[float, list[Line]]]] = field(default_factory=dict)
-    active: set[str] = field(default_factory=set)
-    late: dict[str, list[Line]] = field(default_factory=dict)
-
-    def observe(self, *observations: Observation) -> None:
-        self.state.observe(observations)
-        self._write_down()
-
-    def tick(
-        self, refusing: Collection[str] = (), passing: float = GATHER, slow: Collection[str] = ()
-    ) -> list[str]:  # fmt: skip
-        """One tick some seconds later; the news that the channels took. A slow one has taken it by the next tick."""
-        self.now += passing
-        for channel, lines in self.late.items():
-            self._taken(channel, lines)
-        self.late = {}
-        self.state.forget(self.now, self.alerts)
-        self.state.tidy(self.alerts)
-        taken = []
-        for channel in self.alerts.channels:
-            lines = self.state.due(channel, self.now, self.alerts)
-            if not self.state.ready(channel, lines, self.now, self.alerts, lambda runs: self.active & set(runs)):
-                continue
-            if channel in refusing or channel in slow:
-                self.state.refused(channel, "it could not be reached", self.now, self.alerts)
-                self.late |= {channel: lines} if channel in slow else {}
-            else:
-                self._taken(channel, lines)
-                taken += [line.news for line in lines]
-            self._write_down()
-        self._write_down()
-        return taken
-
-    def _taken(self, channel: str, lines: list[Line]) -> None:
-        self.state.delivered(channel, lines, self.now, self.alerts)
-        self.told.setdefault(channel, []).append((self.now, lines))
-
-    def _write_down(self) -> None:
-        self.state = State.model_validate_json(self.state.model_dump_json(exclude_defaults=True))
+from staged_assets.alerts.state import HOUR
+from staged_assets_tests.alerts.course import GATHER, NOON, QUIET, Course, alerts, check, freshness
 
 
 def test_a_failure_is_told_once_however_often_it_is_seen():
@@ -207,6 +128,17 @@ def test_a_refusal_is_tried_again_after_a_pause_that_grows():
     assert course.state.channels["all"].trouble is None
 
 
+def test_trouble_is_known_since_it_began():
+    course = Course(alerts())
+    course.observe(check("a", True, course.now))
+    course.tick(refusing={"all"})
+    began = course.now
+    course.tick(refusing={"all"})
+    trouble = course.state.channels["all"].trouble
+    assert trouble is not None
+    assert (trouble.since, trouble.attempts) == (began, 2)
+
+
 def test_a_channel_that_refuses_does_not_keep_others_from_being_told():
     course = Course(
         alerts(channels={"broken": {"kind": "console"}, "all": {"kind": "console"}}, otherwise=["broken", "all"])
@@ -253,9 +185,6 @@ def test_a_late_answer_to_a_recovery_does_not_hide_the_next_failure():
     assert course.tick() == ["failed"]
 
 
-QUIET = {"time_zone": "UTC", "from": "22:00", "to": "07:00"}
-
-
 def quiet() -> Alerts:
     return alerts(channels={"all": {"kind": "console", "quiet_hours": QUIET}})
 
@@ -287,13 +216,32 @@ def test_a_channel_that_is_new_hears_what_is_open_and_one_that_is_gone_keeps_not
     assert course.state.failures == {}
 
 
-def test_a_recovery_is_told_to_whom_the_failure_was_told():
-    by_severity = alerts(
+def by_severity() -> Alerts:
+    return alerts(
         channels={"errors": {"kind": "console"}, "warnings": {"kind": "console"}},
         routes=[{"severities": ["error"], "to": ["errors"]}, {"severities": ["warn"], "to": ["warnings"]}],
         otherwise=[],
     )
-    course = Course(by_severity)
+
+
+def test_a_channel_is_told_of_what_is_routed_to_it_alone():
+    course = Course(by_severity())
+    course.observe(check("a", True, course.now, "warn"))
+    course.tick()
+    assert list(course.told) == ["warnings"]
+
+
+def test_a_channel_is_not_reminded_of_what_concerns_it_no_more():
+    course = Course(by_severity())
+    course.observe(check("a", True, course.now, "error", "1"))
+    course.tick()
+    course.observe(check("a", True, course.now, "warn", "2"))
+    course.tick(passing=2 * HOUR)
+    assert [len(course.told[name]) for name in ("errors", "warnings")] == [1, 1]
+
+
+def test_a_recovery_is_told_to_whom_the_failure_was_told():
+    course = Course(by_severity())
     course.observe(check("a", True, course.now, "error"))
     course.tick()
     course.observe(check("a", True, course.now, "warn"))
@@ -316,6 +264,16 @@ def test_a_run_of_some_assets_recovers_when_another_run_has_refreshed_them():
     assert course.tick() == ["recovered"]
 
 
+def test_a_job_does_not_recover_by_the_run_of_another():
+    course = Course(alerts())
+    course.observe(run(True, course.now, "", job="refresh_erp"))
+    course.tick()
+    course.observe(run(False, course.now, "", "stg_items", job="refresh_crm"))
+    assert course.tick() == []
+    course.observe(run(False, course.now, "", "stg_items", job="refresh_erp"))
+    assert course.tick() == ["recovered"]
+
+
 def test_what_there_is_no_news_of_is_forgotten_and_named_when_it_was_never_told():
     course = Course(alerts())
     course.observe(check("told", True, course.now))
@@ -324,91 +282,6 @@ def test_what_there_is_no_news_of_is_forgotten_and_named_when_it_was_never_told(
     later = course.now + 31 * 24 * HOUR
     assert [failure.subject.part for failure in course.state.forget(later, course.alerts)] == ["untold"]
     assert course.state.failures == {}
-
-
-CHECKS = ["a", "b", "never failing"]
-CHANNELS = ["all", "errors", "quiet"]
-severities = st.sampled_from(["error", "warn"])
-pauses = st.sampled_from([5.0, 30.0, 600.0, 2 * HOUR, 9 * HOUR])
-steps = st.one_of(
-    st.tuples(st.just("evaluate"), st.sampled_from(CHECKS), st.booleans(), severities, st.integers(0, 9)),
-    st.tuples(
-        st.just("tick"), st.frozensets(st.sampled_from(CHANNELS)), pauses, st.frozensets(st.sampled_from(CHANNELS))
-    ),
-)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(steps, max_size=40))
-def test_for_any_course_of_events_everyone_hears_what_fails_and_that_it_is_over(course_of_events):
-    course = Course(
-        alerts(
-            channels={"all": {"kind": "console"}, "errors": {"kind": "console"},
-                      "quiet": {"kind": "console", "quiet_hours": QUIET}},
-            routes=[{"severities": ["error"], "to": ["errors", "all", "quiet"]}],
-            otherwise=["all", "quiet"],
-        )
-    )  # fmt: skip
-    began = course.now
-    failing: dict[str, Severity] = {}
-    streaks: list[tuple[str, float]] = []
-    for step in course_of_events:
-        if step[0] == "tick":
-            course.tick(*step[1:])
-            continue
-        _, name, fails, severity, run_number = step
-        fails = fails and name != "never failing"
-        course.now += 1
-        if fails and name not in failing:
-            streaks.append((name, course.now))
-        failing = {**failing, name: severity} if fails else {key: failing[key] for key in failing if key != name}
-        course.observe(check(name, fails, course.now, severity, str(run_number)))
-    # Long enough for every pause and for the end of quiet hours; short enough for nothing to be forgotten.
-    for _ in range(3):
-        course.tick(passing=9 * HOUR)
-
-    for messages in course.told.values():
-        _assert_told_in_order(lines for _, lines in messages)
-        assert len(messages) <= 1 + (course.now - began) / GATHER
-        _assert_reminders_widen(messages)
-    for channel in ("all", "quiet"):
-        assert _believed_failing(course, channel) == failing.keys()
-        for name, since in streaks:
-            assert any(
-                at >= since for at, lines in course.told[channel] for line in lines if line.failure.subject.part == name
-            )
-    errors = {name for name, severity in failing.items() if severity == "error"}
-    assert errors <= _believed_failing(course, "errors") <= failing.keys()
-    assert {failure.subject.part for failure in course.state.failures.values()} == failing.keys()
-
-
-def _assert_told_in_order(messages: Any) -> None:
-    """Nobody hears of a recovery from what they have not heard of, nor twice of the same."""
-    believed: dict[str, bool] = {}
-    for line in itertools.chain.from_iterable(messages):
-        name = line.failure.subject.part
-        assert name != "never failing"
-        assert believed.get(name, False) == (line.news in ("again", "worse", "still", "recovered"))
-        believed[name] = line.news not in ("recovered", "passed")
-
-
-def _assert_reminders_widen(messages: list[tuple[float, list[Line]]]) -> None:
-    last: dict[str, tuple[float, int]] = {}
-    for at, lines in messages:
-        for line in lines:
-            before, times = last.get(line.failure.subject.part, (at, 0))
-            if line.news == "still":
-                assert at - before >= REMINDERS[min(times, len(REMINDERS)) - 1] * HOUR
-                last[line.failure.subject.part] = (at, times + 1)
-            else:
-                last[line.failure.subject.part] = (at, 1)
-
-
-def _believed_failing(course: Course, channel: str) -> set[str]:
-    believed = {}
-    for _, lines in course.told.get(channel, []):
-        believed |= {line.failure.subject.part: line.news not in ("recovered", "passed") for line in lines}
-    return {name for name, fails in believed.items() if fails}
 
 
 @pytest.mark.parametrize("number", [500])

@@ -22,7 +22,7 @@ def stg_sales() -> dg.MaterializeResult:
     )
 
 
-refresh = dg.define_asset_job("refresh", selection=[stg_sales])
+refresh = dg.define_asset_job("refresh", selection=[stg_sales], executor_def=dg.in_process_executor)
 
 
 @dg.sensor(job=refresh, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
