@@ -80,7 +80,7 @@ def test_the_installed_package_runs_from_an_empty_directory(installed: Path, tmp
     before = files_of(package)
 
     printed = execute(
-        installed / "bin" / "staged-assets", "run", "--scale", "500", "--json", cwd=tmp_path, environment=variables
+        installed / "bin" / "staged-assets", "run", "--scale", "1000", "--json", cwd=tmp_path, environment=variables
     )
 
     result = json.loads(printed)
