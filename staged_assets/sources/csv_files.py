@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor
 from staged_assets.sources.expressions import literal
+from staged_assets.sources.file_reading import IncompleteError
 from staged_assets.sources.files import File
 from staged_assets.sources.json_records import is_unicode
 from staged_assets.sources.models import CsvConnection, CsvSystem, FileFeed
-from staged_assets.sources.tabular import IncompleteError, Rows, read_tabular
+from staged_assets.sources.tabular import Rows, read_tabular
 
 ENDINGS = (".csv", ".csv.gz")
 #: seconds without change after which a file that does not end with a line feed is taken to be complete

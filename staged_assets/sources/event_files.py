@@ -6,14 +6,15 @@ read is never read again, so the position of an event is its version where the e
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor, Gathering
-from staged_assets.sources.files import UNREADABLE, File, existing_folder, find_files, reason, unreadable_error
+from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor
+from staged_assets.sources.file_reading import FileReading
+from staged_assets.sources.files import File, existing_folder
 from staged_assets.sources.json_records import decode_flat, encode, is_unicode, text_table, unwrap
 from staged_assets.sources.models import EventFeed, EventFilesSystem
 
@@ -34,15 +35,8 @@ def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> It
         SourceError: the folder is missing; or, after everything else, a file could not be read.
     """
     folder = existing_folder(system.name, system.connection.path)
-    files = find_files(folder, str(feed.source), ENDINGS)
-    reading = _Reading(feed, dict((cursor or {}).get("files", {})))
-    if not files:
-        reading.warnings.append(f"{system.name}: no file matches {feed.source!r} in {folder}.")
-    for file in files:
-        yield from reading.read(file)
-    yield from reading.rest()
-    if reading.unreadable:
-        raise unreadable_error(system.name, feed.name, reading.unreadable, len(files))
+    done = dict((cursor or {}).get("files", {}))
+    yield from _EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
 
 
 @dataclass
@@ -66,46 +60,33 @@ class _Position:
 
 
 @dataclass
-class _Reading:
-    """One reading of a stream, over all its files.
+class _EventReading(FileReading):
+    """One reading of a stream.
 
     Attributes:
-        done: file → how far it is read, as the cursor keeps it.
+        record: dotted path of the record within an event.
     """
 
-    feed: EventFeed
-    done: dict[str, dict[str, Any]]
-    gathering: Gathering = field(default_factory=Gathering)
-    warnings: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    changed: bool = False
+    record: str | None = None
+
+    def is_done(self, file: File) -> bool:
+        known = self.done.get(file.name, {})
+        return (known.get("size"), known.get("modified")) == (file.size, file.modified)
 
     def read(self, file: File) -> Iterator[Batch]:
-        known = self.done.get(file.name)
-        if known and (known["size"], known["modified"]) == (file.size, file.modified):
-            return
-        try:
-            with file.open() as stream:
-                position = self._start(file, known, stream)
-                while lines := _lines(stream, self.gathering.room):
-                    if not lines[-1].endswith(b"\n") and not file.is_compressed:
-                        half = lines.pop()
-                        self.warnings.append(
-                            f"{file.path} ends in half a line ({len(half)} bytes): it is landed once it is complete."
-                        )
-                    self._take(file, lines, position)
-                    self.done[file.name] = position.entry(None, None)
-                    if self.gathering.is_full:
-                        yield self._batch()
-                self.done[file.name] = position.entry(file.size, file.modified)
-                self.changed = True
-        except UNREADABLE as error:
-            self.unreadable.append(f"{file.path}: {reason(error)}")
-
-    def rest(self) -> Iterator[Batch]:
-        """The last batch, unless there is nothing to say."""
-        if self.gathering.records or self.changed or self.warnings:
-            yield self._batch()
+        with file.open() as stream:
+            position = self._start(file, self.done.get(file.name), stream)
+            while lines := _lines(stream, self.gathering.room):
+                if not lines[-1].endswith(b"\n") and not file.is_compressed:
+                    half = lines.pop()
+                    self.warnings.append(
+                        f"{file.path} ends in half a line ({len(half)} bytes): it is landed once it is complete."
+                    )
+                self._take(file, lines, position)
+                self.done[file.name] = position.entry(None, None)
+                if self.gathering.is_full:
+                    yield self.batch()
+            self.done[file.name] = position.entry(file.size, file.modified)
 
     def _start(self, file: File, known: dict[str, Any] | None, stream: BinaryIO) -> _Position:
         """Where to go on: behind what was read, or at the start of a file that was replaced."""
@@ -127,7 +108,7 @@ class _Reading:
         numbers: list[int] = []
         malformed: dict[int, str] = {}
         undecodable: dict[int, bytes] = {}
-        path, number = self.feed.record, position.line
+        path, number = self.record, position.line
         for line in lines:
             number += 1
             try:
@@ -154,11 +135,6 @@ class _Reading:
             file=file.name,
             lines=pa.array(numbers, pa.int64()),
         )
-
-    def _batch(self) -> Batch:
-        batch = self.gathering.take({"files": dict(self.done)}, self.warnings)
-        self.gathering, self.warnings, self.changed = Gathering(), [], False
-        return batch
 
 
 def _lines(stream: BinaryIO, most: int) -> list[bytes]:

@@ -93,17 +93,8 @@ def _file(path: Path, name: str) -> File:
     return File(path, name, status.st_size, status.st_mtime_ns)
 
 
-def unreadable_error(system: str, feed: str, problems: Sequence[str], count: int) -> SourceError:
-    """What is raised once all the other files are landed."""
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return SourceError(
-        f"{system}: {len(problems)} of {count} files of {feed} could not be read, the others are landed:"
-        f" {problems[0]}{more}; mend or remove it and run again."
-    )
-
-
 def reason(error: BaseException) -> str:
     """Why a file could not be read, in a few words."""
     if isinstance(error, EOFError):
         return "the compressed file ends too early"
-    return getattr(error, "strerror", None) or str(error)
+    return getattr(error, "strerror", None) or str(error).partition("\n")[0].rstrip(".")

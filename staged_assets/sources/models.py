@@ -1,230 +1,43 @@
-"""The types of `sources.yaml`: what can be said of a system, a connection, a feed and a column."""
+"""The types of `sources.yaml`, second part: what can be said of a connection, a system and the whole file."""
 
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from staged_assets.catalogue import DATASETS
-from staged_assets.sources.expressions import expression_columns
+from staged_assets.sources.feeds import EventFeed, Feed, FileFeed, Name, RestFeed, SqliteFeed, Strict, nearest
+
+__all__ = [
+    "CONNECTORS",
+    "CsvConnection",
+    "CsvSystem",
+    "Defaults",
+    "EventFeed",
+    "EventFilesConnection",
+    "EventFilesSystem",
+    "Feed",
+    "FileFeed",
+    "FileSystem",
+    "FolderConnection",
+    "Name",
+    "ParquetSystem",
+    "RestConnection",
+    "RestFeed",
+    "RestSystem",
+    "SourcesFile",
+    "SqliteConnection",
+    "SqliteFeed",
+    "SqliteSystem",
+    "Strict",
+    "System",
+    "nearest",
+]
 
 #: strptime directives that a date format may use; each reads text in one way only.
 _DIRECTIVES = frozenset("dmYyHMSfbBjpI%")
-
-
-def nearest(found: str, valid: Iterable[str]) -> str:
-    """`perhaps 'x' is meant` where something is near, else what there is."""
-    names = [str(name) for name in valid]
-    near = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
-    return f"perhaps {near[0]!r} is meant" if near else f"expected one of: {', '.join(names)}"
-
-
-class Strict(BaseModel):
-    """A part of `sources.yaml`: unknown keys are refused, nothing is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            keys = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in keys and key not in cls.model_fields:
-                    raise ValueError(f"{str(key)!r} is not a key that is known here, {nearest(str(key), keys)}")
-        return data
-
-
-def _as_column(data: Any) -> Any:
-    return {"source": data} if isinstance(data, str) else data
-
-
-class Column(Strict):
-    """Where a dataset's column comes from: exactly one of the three.
-
-    Attributes:
-        source: a source column, taken as it is.
-        value: a constant.
-        expression: SQL over the source columns, each of them text; beside them `_file` (path below the connection's
-            folder, without `.gz`) and `_line` (or row number), for sources that are files. A value it can't compute is
-            NULL.
-    """
-
-    source: str | None = None
-    value: str | None = None
-    expression: str | None = None
-
-    @model_validator(mode="after")
-    def _one_of_three(self) -> "Column":
-        if sum(part is not None for part in (self.source, self.value, self.expression)) != 1:
-            raise ValueError("expected a source column's name, {value: …} or {expression: …}")
-        if self.expression is not None:
-            expression_columns(self.expression)
-        return self
-
-
-ColumnSpec = Annotated[Column, BeforeValidator(_as_column)]
-Name = Annotated[str, StringConstraints(min_length=1)]
-
-
-class DeleteMarker(Strict):
-    """A record is a delete when this source column has one of these values (as text, compared exactly)."""
-
-    column: Name
-    values: Annotated[list[str], Field(min_length=1)]
-
-
-class Feed(Strict):
-    """Which part of a system feeds a dataset, and how.
-
-    Attributes:
-        dataset: one of the fourteen.
-        given_name: names the feed's cursor; by default made from `from`.
-        source: table, endpoint, stream, or glob of files; written `from`.
-        key: source columns which identify a record.
-        updated_at: source column that says when a record changed: the change cursor and the source version.
-        delete_marker: how a deleted record is told.
-        deletes: `by_absence`: a key that is in a full snapshot no more is landed as a delete.
-        columns: the dataset's column → where it comes from.
-        ignore: source columns that are not to be landed at all (as a delivery's own id).
-        owner: instead of the system's.
-    """
-
-    #: whether a feed without `updated_at` is a full snapshot at each reading
-    always_positioned: ClassVar[bool] = False
-    deletes_by_default: ClassVar[str] = "none"
-
-    dataset: str
-    given_name: Name | None = Field(default=None, alias="name")
-    source: Name | None = Field(default=None, alias="from")
-    key: Annotated[list[str], Field(min_length=1)]
-    updated_at: Name | None = None
-    delete_marker: DeleteMarker | None = None
-    deletes: Literal["by_absence", "none"] | None = None
-    columns: dict[str, ColumnSpec]
-    ignore: list[str] = []
-    owner: Name | None = None
-    description: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Names the feed in its system: letters, digits and underscores."""
-        return self.given_name or re.sub(r"\W+", "_", self.source or self.dataset).strip("_")
-
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether each reading brings every record there is, and records have no version of their own."""
-        return self.updated_at is None and not self.always_positioned
-
-    @property
-    def lands_absence(self) -> bool:
-        """Whether a key that vanished from the snapshot is landed as a delete."""
-        return self.is_snapshot and (self.deletes or self.deletes_by_default) == "by_absence"
-
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, dataset: str) -> str:
-        if dataset not in DATASETS:
-            raise ValueError(f"there is no dataset of that name, {nearest(dataset, DATASETS)}")
-        return dataset
-
-    @model_validator(mode="after")
-    def _columns_of_dataset(self) -> "Feed":
-        dataset = DATASETS[self.dataset]
-        for column in self.columns:
-            if column not in dataset.columns:
-                raise ValueError(f"{self.dataset} has no column {column!r}, {nearest(column, dataset.columns)}")
-        if dataset.key not in self.columns:
-            raise ValueError(f"columns must say where {dataset.key!r} comes from, the key of {self.dataset}")
-        if self.deletes == "by_absence" and not self.is_snapshot:
-            raise ValueError(
-                "deletes: by_absence needs full snapshots, which a feed with a change cursor or appended files is not;"
-                " use delete_marker"
-            )
-        return self
-
-
-class TableFeed(Feed):
-    """A feed from something that can also be queried.
-
-    Attributes:
-        query: SQL, instead of `from`.
-    """
-
-    query: Name | None = None
-
-    @model_validator(mode="after")
-    def _from_or_query(self) -> "TableFeed":
-        if (self.source is None) == (self.query is None):
-            raise ValueError("expected either from or query")
-        return self
-
-
-class _NamedFeed(Feed):
-    @model_validator(mode="after")
-    def _has_source(self) -> "_NamedFeed":
-        if self.source is None:
-            raise ValueError("from is missing")
-        return self
-
-
-class SqliteFeed(TableFeed):
-    """A table or view (or `query`) of a SQLite file."""
-
-    deletes_by_default: ClassVar[str] = "by_absence"
-
-
-class RestFeed(_NamedFeed):
-    """An endpoint that lists records page by page.
-
-    Attributes:
-        items: dotted path of the list of records in a page.
-        record: dotted path of the record within an item; the item's other fields are then named `$.<field>`.
-        params: further query parameters.
-    """
-
-    items: Name = "items"
-    record: Name | None = None
-    params: dict[str, str] = {}
-
-
-class EventFeed(_NamedFeed):
-    """A stream of event files: a folder, or a glob, below the connection's path.
-
-    Attributes:
-        record: dotted path of the record within an event; the envelope's other fields are then named `$.<field>`.
-    """
-
-    always_positioned: ClassVar[bool] = True
-
-    record: Name | None = None
-
-
-class FileFeed(TableFeed):
-    """Files with rows, by glob: appended and new files are landed, each row once. Or `query`, over all the files.
-
-    Attributes:
-        snapshot: the files are the whole of what there is, every time, and are written anew.
-    """
-
-    snapshot: bool = False
-
-    @property
-    def is_snapshot(self) -> bool:
-        """A query has no positions: without `updated_at` it is a snapshot."""
-        return self.updated_at is None and (self.snapshot or self.query is not None)
 
 
 class SqliteConnection(Strict):

@@ -6,13 +6,12 @@ read from its start: rows that have landed from the same lines are known by thei
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from staged_assets.sources.batch import Batch, Cursor, Gathering
-from staged_assets.sources.files import UNREADABLE, File, connection_folder, find_files, reason, unreadable_error
+from staged_assets.sources.file_reading import FileReading
+from staged_assets.sources.files import File, connection_folder, find_files
 from staged_assets.sources.models import FileFeed, FileSystem
 from staged_assets.sources.queries import Scan, query_tables
 
@@ -43,10 +42,6 @@ class Rows:
         )
 
 
-class IncompleteError(Exception):
-    """A file is still being written: what was read of it is good."""
-
-
 #: the rows of a file, without so many first ones
 ReadRows = Callable[[File, int], Iterator[Rows]]
 
@@ -74,57 +69,44 @@ def read_tabular(
             gathering.add(table)
             yield gathering.take(None)
         return
-    files = find_files(folder, str(feed.source), endings)
     known = {} if feed.is_snapshot else dict((cursor or {}).get("files", {}))
-    reading = _Reading(feed, rows, known)
-    if not files:
-        reading.warnings.append(f"{system.name}: no file matches {feed.source!r} in {folder}.")
-    for file in files:
-        yield from reading.read(file)
-    yield from reading.rest()
-    if reading.unreadable:
-        raise unreadable_error(system.name, feed.name, reading.unreadable, len(files))
+    yield from _RowReading(system.name, feed, folder, known, rows=rows).read_all(endings)
 
 
 @dataclass
-class _Reading:
-    """One reading of a feed, over all its files."""
+class _RowReading(FileReading):
+    """One reading of a feed.
 
-    feed: FileFeed
-    rows: ReadRows
-    done: dict[str, dict[str, Any]]
-    gathering: Gathering = field(default_factory=Gathering)
-    warnings: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    changed: bool = False
+    Attributes:
+        rows: reads one file.
+    """
+
+    rows: ReadRows = field(kw_only=True)
+
+    def is_done(self, file: File) -> bool:
+        return self._is_same(file) and bool(self.done[file.name]["is_complete"])
 
     def read(self, file: File) -> Iterator[Batch]:
-        """What is new in a file."""
+        records = self.done[file.name]["records"] if self._is_same(file) else 0
+        entry = {"size": file.size, "modified": file.modified, "records": records, "is_complete": False}
+        for rows in self._sized(self.rows(file, records)):
+            self.gathering.add(
+                rows.table,
+                malformed=rows.malformed,
+                undecodable=rows.undecodable,
+                file=file.name,
+                lines=rows.lines,
+            )
+            records += rows.table.num_rows
+            self.done[file.name] = {**entry, "records": records}
+            if self.gathering.is_full:
+                yield self.batch()
+        self.done[file.name] = {**entry, "records": records, "is_complete": True}
+
+    def _is_same(self, file: File) -> bool:
+        """Whether a file is as it was when it was read, or partly read."""
         known = self.done.get(file.name, {})
-        is_same = (known.get("size"), known.get("modified")) == (file.size, file.modified)
-        if is_same and known["is_complete"]:
-            return
-        entry = {"size": file.size, "modified": file.modified, "is_complete": False}
-        entry["records"] = known["records"] if is_same else 0
-        try:
-            for rows in self._sized(self.rows(file, entry["records"])):
-                self.gathering.add(
-                    rows.table,
-                    malformed=rows.malformed,
-                    undecodable=rows.undecodable,
-                    file=file.name,
-                    lines=rows.lines,
-                )
-                entry = {**entry, "records": entry["records"] + rows.table.num_rows}
-                self.done[file.name] = entry
-                if self.gathering.is_full:
-                    yield self._batch()
-            self.done[file.name] = {**entry, "is_complete": True}
-            self.changed = True
-        except IncompleteError as error:
-            (self.unreadable if self.feed.is_snapshot else self.warnings).append(f"{file.path} {error}")
-        except (*UNREADABLE, UnicodeError, duckdb.Error) as error:
-            self.unreadable.append(f"{file.path}: {reason(error)}")
+        return (known.get("size"), known.get("modified")) == (file.size, file.modified)
 
     def _sized(self, found: Iterator[Rows]) -> Iterator[Rows]:
         """No more rows at once than there is room for."""
@@ -134,14 +116,3 @@ class _Reading:
                 part = rows.part(start, self.gathering.room)
                 yield part
                 start += len(part.lines)
-
-    def rest(self) -> Iterator[Batch]:
-        """The last batch, unless there is nothing to say."""
-        if self.gathering.records or self.changed or self.warnings:
-            yield self._batch()
-
-    def _batch(self) -> Batch:
-        cursor = None if self.feed.is_snapshot else {"files": dict(self.done)}
-        batch = self.gathering.take(cursor, self.warnings)
-        self.gathering, self.warnings, self.changed = Gathering(), [], False
-        return batch
