@@ -26,23 +26,25 @@ SOURCES: dict[str, dict[str, Any]] = {
     },
 }
 
+#: the macros of one text
+UNARY = (
+    "is_blank clean_text clean_name clean_code slug lookup_key parse_integer parse_decimal parse_amount"
+    " parse_percentage parse_date parse_timestamp parse_boolean parse_weight weight_unit parse_gtin parse_email"
+    " email_domain is_plain_integer is_plain_decimal is_plain_date is_plain_timestamp is_plain_boolean is_junk_email"
+)
+
 #: how each macro is called on the columns `x`, `region` and `_source_system`
 CALLS = {
-    **{
-        name: f"{name}('x')"
-        for name in (
-            "is_blank clean_text clean_name clean_code slug lookup_key parse_integer parse_decimal parse_amount"
-            " parse_percentage parse_date parse_timestamp parse_boolean parse_weight weight_unit parse_gtin parse_email"
-            " email_domain is_plain_integer is_plain_decimal is_plain_date is_plain_timestamp is_plain_boolean"
-            " is_junk_email"
-        ).split()
-    },
+    **{name: f"{name}('x')" for name in UNARY.split()},
     "parse_phone": "parse_phone('x', 'region')",
     **{
         f"keyword_value {vocabulary}": f"keyword_value('{vocabulary}', 'x')"
         for vocabulary in ("segment_type", "channel_group", "journey_stage", "touchpoint_channel")
     },
 }
+
+#: country of a name, as the models look it up
+COUNTRY = "(select country_code from reference.country_names as names where names.lookup_key = {key})"
 
 COLUMNS = ("x", "region", "_source_system")
 
@@ -52,7 +54,7 @@ class Macros:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sql: Mapping[str, str]) -> None:
         self.connection = connection
-        self.sql = sql
+        self.sql = {**sql, "country": COUNTRY.format(key=sql["lookup_key"])}
 
     def values(self, macro: str, rows: Sequence[tuple[str | None, str | None, str | None]]) -> list[Any]:
         """The macro's value for each row of (text, region, source system)."""
@@ -83,7 +85,7 @@ def render(folder: Path, sources: Mapping[str, Any] = SOURCES) -> dict[str, str]
     inline = "{{ tojson({" + ", ".join(f'"{name}": {call}' for name, call in CALLS.items()) + "}) }}"
     result = dbtRunner().invoke(
         [
-            *("--quiet", "--log-level-file", "none", "compile", "--inline", inline),
+            *("--log-level", "none", "--log-level-file", "none", "compile", "--inline", inline),
             *("--project-dir", str(folder), "--profiles-dir", str(folder)),
             *("--target-path", str(folder / "target"), "--log-path", str(folder / "logs")),
             *("--vars", json.dumps({"sources": sources})),

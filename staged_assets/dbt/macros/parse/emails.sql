@@ -20,24 +20,25 @@
     end
 {%- endmacro -%}
 
-{#- {local, domain}: empty unless the text has the form of an address. Any letter, number, punctuation or symbol outside
-    ASCII may stand before the @, and any letter or number after it. -#}
+{#- {local, domain}: empty unless the text has the form of an address. Anything visible outside ASCII may stand before
+    the @, and any letter or number after it. -#}
 {%- macro duckdb__email_parts(x) -%}
+    {%- set atom = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~\\x{00A1}-\\x{10FFFF}-]+" -%}
+    {%- set inner = '[\\p{L}\\p{M}\\p{N}-]*' -%}
     regexp_extract(
         nfc_normalize({{ trimmed(x) }}),
-        '^([{{ email_atom() }}][{{ email_atom() }}\p{M}]*(?:\.[{{ email_atom() }}\p{M}]+)*)@((?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?\.)+(?:[\p{L}\p{N}][\p{L}\p{M}\p{N}-]*)?\p{L}\p{M}*)$',
+        '^({{ atom }}(?:\.{{ atom }})*)@((?:[\p{L}\p{N}](?:{{ inner }}[\p{L}\p{M}\p{N}])?\.)+(?:[\p{L}\p{N}]{{ inner }})?\p{L}\p{M}*)$',
         ['local', 'domain']
     )
 {%- endmacro -%}
 
-{%- macro email_atom() -%}
-    A-Za-z0-9!#$%&''*+/=?^_`{|}~\-\x{00A1}-\x{00AC}\x{00AE}-\x{00BF}\p{L}\p{N}\p{Pc}\p{Sm}\p{Sc}\p{So}
-{%- endmacro -%}
-
+{#- Refused besides: invisible characters, a mark with nothing before it, special-use names (IANA), labels that only
+    Punycode may be like, and what is too long. -#}
 {%- macro duckdb__email_of_parts() -%}
     case
         when parts.domain <> ''
             and strlen(parts.local) + strlen(parts.domain) < 254
+            and not regexp_matches(parts.local, '[\p{Z}\p{C}]|^\p{M}')
             and not regexp_matches(parts.domain, '(?i)(?:^|[.])(?:arpa|invalid|local|localhost|onion|test)$|(?:^|[.])(?:[^.x][^.]|x[^.n])--|[^.]{64}')
             then case when lower(parts.local) in ('info', 'marketing', 'sales', 'support', 'abuse', 'noc', 'security',
                         'postmaster', 'hostmaster', 'usenet', 'news', 'webmaster', 'www', 'uucp', 'ftp')
