@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from staged_assets.errors import SourceError
+from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import prepare as prepare_raw
@@ -18,8 +18,9 @@ from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
+from staged_assets.staging.outcomes import Check, Gate, Outcome
 from staged_assets.staging.project import StagingProject
-from staged_assets.staging.refresh import Check, Gate, Outcome, Refresh
+from staged_assets.staging.refresh import Refresh
 from staged_assets.staging.translator import (
     ASSET_ROLES,
     StagingTranslator,
@@ -106,7 +107,7 @@ class _StagedAreaRun:
                         continue
                     try:
                         landed.append(land_feed(connection, self._sources, system, feed))
-                    except SourceError as error:
+                    except (SourceError, ConfigurationError) as error:
                         failed = True
                         self._failures.append(str(error))
                         self._context.log.error(str(error))
@@ -172,7 +173,11 @@ class _StagedAreaRun:
     def _standing_checks(self, outcome: Outcome) -> Iterator[Event]:
         """What is unchanged keeps its results: without them the web UI would show its checks as skipped."""
         for key in sorted(self._selected_checks):
-            if key.asset_key == dg.AssetKey(outcome.name) and key.name in self._last_results:
+            if (
+                key.asset_key == dg.AssetKey(outcome.name)
+                and key.name in self._last_results
+                and key.name not in {check.name for check in outcome.checks}
+            ):
                 yield _check_result(key, self._last_results[key.name], {"unchanged": True})
 
     @cached_property

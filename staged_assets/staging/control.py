@@ -19,6 +19,9 @@ create table if not exists control.watermarks (
     dataset varchar not null, landing_id bigint not null, rule_set_version varchar not null,
     refreshed_at timestamp not null
 );
+create table if not exists control.companions (
+    companion varchar not null, made_at timestamp not null, rule_set_version varchar not null
+);
 create table if not exists control.checks (
     dataset varchar not null, name varchar not null, status varchar not null, checked_at timestamp not null
 );
@@ -37,6 +40,14 @@ class Watermark:
     landing_id: int
     rule_set_version: str
     refreshed_at: datetime
+
+
+@dataclass(frozen=True)
+class Companion:
+    """When a companion was last made, and by which rules."""
+
+    made_at: datetime
+    rule_set_version: str
 
 
 @dataclass(frozen=True)
@@ -97,12 +108,29 @@ def forget_watermark(connection: DuckDBPyConnection, dataset: str) -> None:
 
 
 def set_watermark(connection: DuckDBPyConnection, dataset: str, watermark: Watermark) -> None:
-    """The last step of a publish."""
+    """The last step of a publish. What the dataset's checks said of what was published before holds no more."""
     connection.execute("begin")
     forget_watermark(connection, dataset)
+    connection.execute("delete from control.checks where dataset = ?", [dataset])
     connection.execute(
         "insert into control.watermarks values (?, ?, ?, ?)",
         [dataset, watermark.landing_id, watermark.rule_set_version, watermark.refreshed_at],
+    )
+    connection.execute("commit")
+
+
+def companions(connection: DuckDBPyConnection) -> dict[str, Companion]:
+    """Companion → when it was last made; one that was never made, or not since this was recorded, is missing."""
+    rows = connection.execute("select companion, made_at, rule_set_version from control.companions").fetchall()
+    return {name: Companion(*rest) for name, *rest in rows}
+
+
+def set_companion(connection: DuckDBPyConnection, name: str, companion: Companion) -> None:
+    """Record that a companion was made."""
+    connection.execute("begin")
+    connection.execute("delete from control.companions where companion = ?", [name])
+    connection.execute(
+        "insert into control.companions values (?, ?, ?)", [name, companion.made_at, companion.rule_set_version]
     )
     connection.execute("commit")
 

@@ -165,16 +165,24 @@ class StagingProject:
         ]
 
     def rules_version(self, dataset: str, formats: Mapping[str, Any]) -> str:
-        """Fingerprint of the rules that a dataset is staged by: models, macros, seeds, and its sources' formats.
+        """Fingerprint of the rules that a dataset is staged by: models, macros, variables, seeds, its sources' formats.
 
         When it changes, the dataset is refreshed from all of raw.
         """
+        return self._rules({node_id(f"{role}_{dataset}") for role in ("base", "dispositions", "stg")}, formats)
+
+    def companion_version(self, companion: str, formats: Mapping[str, Any]) -> str:
+        """The same for a companion, with the companions that it is made from; when it changes, it is made again."""
+        models = {companion, *(name for name in self.upstream_models(companion) if name in self.companions)}
+        return self._rules(set(map(node_id, models)), formats)
+
+    def _rules(self, models: set[str], formats: Mapping[str, Any]) -> str:
+        """Files are read: of a large one, dbt's own checksum is only its name."""
         nodes, parents = self.manifest["nodes"], self.manifest["parent_map"]
-        wanted = {node_id(f"{role}_{dataset}") for role in ("base", "dispositions", "stg")}
-        wanted |= {parent for node in wanted for parent in parents[node] if parent.startswith("seed.")}
+        wanted = models | {parent for node in models for parent in parents[node] if parent.startswith("seed.")}
         digest = hashlib.sha256(json.dumps(formats, sort_keys=True, default=str).encode())
-        for node in sorted(wanted):
-            digest.update(f"{node}\0{nodes[node]['checksum']['checksum']}\0".encode())
+        for path in ["dbt_project.yml", *sorted(nodes[node]["original_file_path"] for node in wanted)]:
+            digest.update(f"{path}\0".encode() + (PROJECT_DIR / path).read_bytes())
         for name, macro in sorted(self.manifest["macros"].items()):
             if macro["package_name"] == PROJECT_NAME:
                 digest.update(f"{name}\0{macro['macro_sql']}\0".encode())

@@ -3,10 +3,9 @@
 Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere is repaired by the next one.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -17,101 +16,10 @@ from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
 from staged_assets.staging import control
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.outcomes import Check, Gate, Outcome, State
 from staged_assets.staging.project import StagingProject
 
 OnProgress = Callable[[str, str], None]
-
-
-class Audited(Protocol):
-    """What an audit says of a batch."""
-
-    @property
-    def blocking(self) -> bool:
-        """Whether the batch must not be published."""
-
-    @property
-    def summary(self) -> str:
-        """One sentence, without personal data."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Every rule's result, as plain values."""
-
-
-class Gate(Protocol):
-    """What stands between write and publish (see `validation.gate`)."""
-
-    def released_upto(self, connection: DuckDBPyConnection, dataset: str) -> int | None:
-        """The last landing id of a held batch that a person has released."""
-
-    def audit(
-        self, connection: DuckDBPyConnection, dataset: str, *, upto: int, rules: str, run_id: str, at: datetime
-    ) -> Audited:
-        """Audit a written candidate."""
-
-    def published(self, connection: DuckDBPyConnection, result: Any, *, upto: int, rules: str, at: datetime) -> None:
-        """Learn that an audited candidate is published."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What a refresh is to do with a dataset.
-
-    Attributes:
-        mode: `full` (all of raw), `incremental` (what landed since) or `none`.
-        after, upto: landing ids between which rows are new.
-        rules: the rule-set version.
-    """
-
-    mode: str
-    after: int
-    upto: int
-    rules: str
-
-    def variables(self) -> dict[str, Any]:
-        """As the dbt project reads it."""
-        return {"mode": self.mode, "after": self.after, "upto": self.upto, "rules": self.rules}
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one dbt test, as an asset check of a model."""
-
-    model: str
-    name: str
-    status: str
-    failures: int
-    seconds: float
-
-
-@dataclass
-class Outcome:
-    """What became of one dataset or companion.
-
-    Attributes:
-        name: the model (`stg_sales`, `stg_sales__daily`).
-        dataset: the dataset, None for a companion.
-        status: published, unchanged, held (by its audit), skipped (something upstream was held or failed), failed.
-        message: why, where it was not published.
-        counts: of the dataset's raw rows, once published or unchanged.
-    """
-
-    name: str
-    dataset: str | None
-    status: str
-    message: str = ""
-    mode: str = "none"
-    new_rows: int = 0
-    seconds: float = 0.0
-    watermark: int | None = None
-    counts: control.Counts | None = None
-    rows: int | None = None
-    audit: Audited | None = None
-    checks: list[Check] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Whether what is published is up to date."""
-        return self.status in ("published", "unchanged")
 
 
 class Refresh:
@@ -175,6 +83,7 @@ class Refresh:
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions_to_make(companions, outcomes, to_publish)
         if to_publish or made:
+            self._seed_once()
             self._mark_full(to_publish)
             published = self._dbt_run("run", to_publish, [*self._published(to_publish), *made], phase="publish")
             for name in to_publish:
@@ -183,11 +92,13 @@ class Refresh:
                 results[name] = result.after(results.get(name))
         for name in to_do:
             outcomes[name].seconds = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
-        ready = self._finish(outcomes, to_publish, at, run_id)
+        ready = self._finish(
+            outcomes, to_publish, [c for c in made if c in results and results[c].succeeded], at, run_id
+        )
         for companion in companions:
             outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
         self._count_rows(outcomes)
-        self._verify(outcomes, ready, at)
+        self._verify(plan, outcomes, ready, at)
         yield from outcomes.values()
 
     def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
@@ -198,10 +109,12 @@ class Refresh:
             known = control.watermarks(connection)
             plan = {}
             for name in datasets:
-                released = self._gate.released_upto(connection, name) if self._gate else None
-                upto = released or max_landing_id(connection, name)
-                rules = self._project.rules_version(name, self._formats_of(name))
                 watermark = known.get(name)
+                upto = max_landing_id(connection, name)
+                released = self._gate.released_upto(connection, name) if self._gate else None
+                if released is not None and (watermark is None or released > watermark.landing_id):
+                    upto = released
+                rules = self._project.rules_version(name, self._formats_of([name]))
                 if name in full or watermark is None or watermark.rule_set_version != rules:
                     plan[name] = State("full", 0, upto, rules)
                 elif upto > watermark.landing_id:
@@ -210,8 +123,8 @@ class Refresh:
                     plan[name] = State("none", watermark.landing_id, upto, rules)
             return plan
 
-    def _formats_of(self, dataset: str) -> dict[str, Any]:
-        return {system: self._formats[system] for system in self._feeds.get(dataset, ())}
+    def _formats_of(self, datasets: Iterable[str]) -> dict[str, Any]:
+        return {system: self._formats[system] for name in datasets for system in self._feeds.get(name, ())}
 
     def _outcome(self, dataset: str, state: State) -> Outcome:
         return Outcome(
@@ -315,22 +228,46 @@ class Refresh:
     def _companions_to_make(
         self, companions: Collection[str], outcomes: Mapping[str, Outcome], published: Collection[str]
     ) -> list[str]:
-        """Those that are made from something that is to be published now and from nothing that can't be."""
+        """Those that are not as what they are made from is or will now be, and are made from nothing that can't be."""
         with connect(self._settings, read_only=True) as connection:
-            ready = set(control.watermarks(connection)) | set(published)
-            missing = {c for c in companions if not control.table_exists(connection, "staged", c)}
+            known = control.watermarks(connection)
+            current = {c for c in companions if self._is_current(connection, c, known)}
+        ready = set(known) | set(published)
         audited = {model for name in DATASETS for model in self._audited_companions(name)}
         return [
             companion
             for companion in companions
             if companion not in audited
             and self._project.companions[companion] <= ready
-            and (companion in missing or self._project.companions[companion] & set(published))
+            and (companion not in current or self._project.companions[companion] & set(published))
             and all(outcomes[d].good for d in self._project.companions[companion] if d in outcomes)
         ]
 
+    def _is_current(
+        self, connection: DuckDBPyConnection, companion: str, known: Mapping[str, control.Watermark]
+    ) -> bool:
+        """Whether it was made, by these rules, after all that it is made from was last published."""
+        made = control.companions(connection).get(companion)
+        return (
+            made is not None
+            and made.rule_set_version == self._companion_rules(companion)
+            and all(made.made_at >= known[name].refreshed_at for name in self._made_from(companion) if name in known)
+            and control.table_exists(connection, "staged", companion)
+        )
+
+    def _companion_rules(self, companion: str) -> str:
+        return self._project.companion_version(companion, self._formats_of(self._made_from(companion)))
+
+    def _made_from(self, companion: str) -> list[str]:
+        return sorted(self._project.companions[companion])
+
     def _finish(
-        self, outcomes: Mapping[str, Outcome], published: Mapping[str, State], at: datetime, run_id: str
+        self,
+        outcomes: Mapping[str, Outcome],
+        published: Mapping[str, State],
+        made: Iterable[str],
+        at: datetime,
+        run_id: str,
     ) -> Collection[str]:
         """Move the watermarks, last; count, and record the refresh.
 
@@ -344,6 +281,8 @@ class Refresh:
                     if self._gate:
                         audit = outcomes[name].audit
                         self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
+            for companion in made:
+                control.set_companion(connection, companion, control.Companion(at, self._companion_rules(companion)))
             for name, outcome in outcomes.items():
                 outcome.counts = control.count(connection, name)
                 entry = control.DatasetRefresh(
@@ -373,16 +312,24 @@ class Refresh:
                 if outcome.good:
                     outcome.rows = control.rows(connection, outcome.name)
 
-    def _verify(self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime) -> None:
-        """Run the dbt tests of what was published now; not those against what was never published."""
-        by_model = {outcome.name: outcome for outcome in outcomes.values() if outcome.status == "published"}
+    def _verify(
+        self, plan: Mapping[str, State], outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime
+    ) -> None:
+        """Run the dbt tests of what was published and has not been verified; not those against what never was."""
+        with connect(self._settings, read_only=True) as connection:
+            known = {name for results in control.checks(connection).values() for name in results}
+        by_model = {outcome.name: outcome for outcome in outcomes.values() if outcome.good}
         tests = {
-            test.name: test for test in self._project.tests() if test.model in by_model and test.datasets <= set(ready)
+            test.name: test
+            for test in self._project.tests()
+            if test.model in by_model
+            and test.datasets <= set(ready)
+            and (by_model[test.model].status == "published" or test.name not in known)
         }
         if not tests:
             return
         self._on_progress("verify", f"{len(tests)} checks")
-        results = self._dbt_run("test", {}, list(tests), phase="all")
+        results = self._dbt_run("test", plan, list(tests), phase="all")
         records = []
         for name, result in results.items():
             outcome = by_model[tests[name].model]

@@ -48,7 +48,7 @@ metadata of the highest-ranked system's row.
             {%- endfor %}
             {{ sorted_set('_source_system') }} as source_systems,
             {{ field_map(fields) }} as field_sources,
-            {{ present_cleansed(fields) }} as _cleansed,
+            {{ present_cleansed([key] + fields) }} as _cleansed,
             {{ first_by('_raw_row_id', 'place') }} as _raw_row_id,
             {{ first_by('_source_system', 'place') }} as _source_system,
             {{ first_by('_source_updated_at', 'place') }} as _source_updated_at,

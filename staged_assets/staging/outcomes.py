@@ -1,0 +1,101 @@
+"""What a refresh is to do, what becomes of it, and what it asks of the audit."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from duckdb import DuckDBPyConnection
+
+from staged_assets.staging import control
+
+
+class Audited(Protocol):
+    """What an audit says of a batch."""
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the batch must not be published."""
+
+    @property
+    def summary(self) -> str:
+        """One sentence, without personal data."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every rule's result, as plain values."""
+
+
+class Gate(Protocol):
+    """What stands between write and publish (see `validation.gate`)."""
+
+    def released_upto(self, connection: DuckDBPyConnection, dataset: str) -> int | None:
+        """The last landing id of a held batch that a person has released."""
+
+    def audit(
+        self, connection: DuckDBPyConnection, dataset: str, *, upto: int, rules: str, run_id: str, at: datetime
+    ) -> Audited:
+        """Audit a written candidate."""
+
+    def published(self, connection: DuckDBPyConnection, result: Any, *, upto: int, rules: str, at: datetime) -> None:
+        """Learn that an audited candidate is published."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a refresh is to do with a dataset.
+
+    Attributes:
+        mode: `full` (all of raw), `incremental` (what landed since) or `none`.
+        after, upto: landing ids between which rows are new.
+        rules: the rule-set version.
+    """
+
+    mode: str
+    after: int
+    upto: int
+    rules: str
+
+    def variables(self) -> dict[str, Any]:
+        """As the dbt project reads it."""
+        return {"mode": self.mode, "after": self.after, "upto": self.upto, "rules": self.rules}
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one dbt test, as an asset check of a model."""
+
+    model: str
+    name: str
+    status: str
+    failures: int
+    seconds: float
+
+
+@dataclass
+class Outcome:
+    """What became of one dataset or companion.
+
+    Attributes:
+        name: the model (`stg_sales`, `stg_sales__daily`).
+        dataset: the dataset, None for a companion.
+        status: published, unchanged, held (by its audit), skipped (something upstream was held or failed), failed.
+        message: why, where it was not published.
+        counts: of the dataset's raw rows, once published or unchanged.
+    """
+
+    name: str
+    dataset: str | None
+    status: str
+    message: str = ""
+    mode: str = "none"
+    new_rows: int = 0
+    seconds: float = 0.0
+    watermark: int | None = None
+    counts: control.Counts | None = None
+    rows: int | None = None
+    audit: Audited | None = None
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether what is published is up to date."""
+        return self.status in ("published", "unchanged")
