@@ -11,6 +11,8 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.landing.layout import DATASETS
 
+_UNREASONED = "(disposition = 'rejected') != (len(_reject_reasons) > 0)"
+
 
 @dataclass(frozen=True)
 class Reconciliation:
@@ -43,11 +45,12 @@ def reconcile(connection: DuckDBPyConnection, dataset: str, sample: int) -> Reco
 
 def _sums_agree(connection: DuckDBPyConnection, dataset: str) -> tuple[int, bool]:
     landed, decided, staged, model = _relations(connection, dataset)
-    ids = "count(*), sum(hash(_landing_id, _raw_row_id)::hugeint), count(distinct hash(_raw_row_id))"
+    ids = "count(*), sum(hash(_landing_id, _raw_row_id)::hugeint)"
     raw_side = connection.execute(f"select {ids} from {landed}").fetchall()[0]
-    disposition_side = connection.execute(f"select {ids} from {decided}").fetchall()[0]
-    rows, _, different = disposition_side
-    if raw_side != disposition_side or rows != different:
+    *disposition_side, different, unreasoned = connection.execute(
+        f"select {ids}, count(distinct hash(_raw_row_id)), count(*) filter (where {_UNREASONED}) from {decided}"
+    ).fetchall()[0]
+    if list(raw_side) != disposition_side or raw_side[0] != different or unreasoned:
         return raw_side[0], False
     if DATASETS[dataset].consolidated:
         # A staged row is made of several raw rows, and keeps the id of one: there are no two sums to compare.
@@ -97,6 +100,15 @@ select 'several dispositions' as problem, _raw_row_id
 from {decided}
 group by _raw_row_id
 having count(*) > 1
+union all
+select 'several raw rows' as problem, _raw_row_id
+from {landed}
+group by _raw_row_id
+having count(*) > 1
+union all
+select 'rejected without a reason, or not rejected with one' as problem, _raw_row_id
+from {decided}
+where {_UNREASONED}
 union all
 {_staged_discrepancies(dataset, staged, model)}"""
 

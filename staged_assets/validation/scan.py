@@ -1,4 +1,4 @@
-"""A Pandera schema evaluated on a table in the engine: every rule counted in one scan.
+"""A Pandera schema evaluated on a table in the engine: the rules counted together in one scan.
 
 Pandera makes each check's expression and judges the table's structure. Left to run by itself it would send one query
 for each check, and fetch a column of booleans of the whole table for each that fails; so the expressions are counted
@@ -8,7 +8,7 @@ together here, and only what fails is looked at again, for a capped sample.
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ibis
 import ibis.expr.operations as ops
@@ -37,12 +37,14 @@ class _Counted:
         failing: how many rows break it (an aggregate).
         rows: the rows that break it; for an expectation, which no row breaks by itself, the two counts.
         expectation: what is expected of the table, None for a rule of its rows.
+        apart: whether it is counted by a query of its own.
     """
 
     columns: tuple[str, ...]
     failing: ir.Value
     rows: ir.Table
     expectation: Expectation | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,20 @@ class Scan:
         Raises:
             duckdb.Error: the engine could not do it; that says nothing about the data.
         """
-        started = time.perf_counter()
         wrong = self._wrong_columns(connection, relation)
         unreadable = {problem.column for problem in wrong if problem.unreadable}
         possible = [name for name in rules if name in self._counted and not unreadable & self._reads(name)]
-        rows, failing = self._count(connection, relation, possible)
-        seconds = time.perf_counter() - started
+        rows, failing, seconds = self._count(connection, relation, possible)
         results = []
         for name, rule in rules.items():
             if name == COLUMNS_RULE:
-                results.append(_structure_result(rule, wrong, rows, seconds, relation))
+                results.append(_structure_result(rule, wrong, rows, relation))
             elif name not in failing:
                 because = "; ".join(p.message for p in wrong if p.unreadable and p.column in self._reads(name))
-                results.append(RuleResult(rule, False, None, rows, seconds, message=f"not evaluated: {because}"))
+                results.append(RuleResult(rule, False, None, rows, 0.0, message=f"not evaluated: {because}"))
             else:
-                results.append(self._result(connection, relation, rule, rows, failing[name], seconds, mask, sample))
+                result = self._result(connection, relation, rule, rows, failing[name], mask, sample)
+                results.append(replace(result, seconds=result.seconds + seconds[name]))
         return results
 
     def _count_rules(self) -> list[tuple[str, _Counted]]:
@@ -126,24 +127,37 @@ class Scan:
         key = table[columns[0]] if len(columns) == 1 else ibis.struct({name: table[name] for name in columns})
         repeated = table.group_by(columns).having(table.count() > 1).agg()
         rows = table.semi_join(repeated, list(columns))
-        return _Counted(tuple(columns), key.count() - key.nunique(), rows)
+        return _Counted(tuple(columns), key.count() - key.nunique(), rows, apart=True)
 
     def _reads(self, name: str) -> set[str]:
         return set(self._counted[name].columns) if name in self._counted else set()
 
-    def _count(self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]) -> tuple[int, dict[str, int]]:
-        """Rows of the table, and failing ones by rule."""
-        key = tuple(names)
-        if key not in self._compiled:
+    def _count(
+        self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]
+    ) -> tuple[int, dict[str, int], dict[str, float]]:
+        """Rows of the table; by rule, failing rows, and the seconds of the query that counted them.
+
+        Repetitions are counted apart: their hash table is as large as the column, and gone before the others begin.
+        """
+        together = tuple(name for name in names if not self._counted[name].apart)
+        rows, failing, seconds = 0, {}, {}
+        for group in (*((name,) for name in names if self._counted[name].apart), together):
+            started = time.perf_counter()
+            row = connection.execute(_on(self._counting(group), relation)).fetchone()
+            rows, *counts = row or (0,)
+            failing.update({name: int(count or 0) for name, count in zip(group, counts, strict=True)})
+            seconds.update(dict.fromkeys(group, time.perf_counter() - started))
+        return int(rows), failing, seconds
+
+    def _counting(self, names: tuple[str, ...]) -> str:
+        if names not in self._compiled:
             counts = {_ROWS: self._table.count(), **{name: self._counted[name].failing for name in names}}
-            self._compiled[key] = _sql(self._table.aggregate(**counts))
-        row = connection.execute(_on(self._compiled[key], relation)).fetchone()
-        rows, *failing = row or (0,)
-        return int(rows), {name: int(value or 0) for name, value in zip(names, failing, strict=True)}
+            self._compiled[names] = _sql(self._table.aggregate(**counts))
+        return self._compiled[names]
 
     def _result(
-        self, connection: DuckDBPyConnection, relation: str, rule: Rule, rows: int, failing: int, seconds: float,
-        mask: Mask, sample: int,
+        self, connection: DuckDBPyConnection, relation: str, rule: Rule, rows: int, failing: int, mask: Mask,
+        sample: int,
     ) -> RuleResult:  # fmt: skip
         counted = self._counted[rule.name]
         expected = counted.expectation
@@ -152,9 +166,9 @@ class Scan:
             passed = bool(expected.allowing(limit).holds(failing, rows))
             query = _on(_sql(counted.rows), relation)
             message = f"{failing} of {rows} rows, at most {limit:.1%} are expected"
-            return RuleResult(rule, passed, failing, rows, seconds, query=query, message=message)
+            return RuleResult(rule, passed, failing, rows, 0.0, query=query, message=message)
         if failing == 0:
-            return RuleResult(rule, True, 0, rows, seconds, message=f"0 of {rows} rows fail")
+            return RuleResult(rule, True, 0, rows, 0.0, message=f"0 of {rows} rows fail")
         started = time.perf_counter()
         columns = list(dict.fromkeys((_ROW_ID, *counted.columns)))
         found = connection.execute(_on(_sql(counted.rows.select(columns).limit(sample)), relation)).fetchall()
@@ -163,7 +177,7 @@ class Scan:
             passed=False,
             failing=failing,
             looked_at=rows,
-            seconds=seconds + time.perf_counter() - started,
+            seconds=time.perf_counter() - started,
             sample=tuple(_shown(columns, row, mask) for row in found),
             query=_on(_sql(counted.rows), relation),
             message=f"{failing} of {rows} rows fail: {rule.description}",
@@ -218,13 +232,13 @@ def _problem(error: pa.errors.SchemaError) -> _Problem:
             return _Problem(str(error.failure_cases), f"{error.failure_cases} is not in its place")
 
 
-def _structure_result(rule: Rule, wrong: Sequence[_Problem], rows: int, seconds: float, relation: str) -> RuleResult:
+def _structure_result(rule: Rule, wrong: Sequence[_Problem], rows: int, relation: str) -> RuleResult:
     return RuleResult(
         rule,
         passed=not wrong,
         failing=len(wrong),
         looked_at=rows,
-        seconds=seconds,
+        seconds=0.0,
         sample=tuple({"column": problem.column, "problem": problem.message} for problem in wrong),
         query=f"describe {relation}",
         message="; ".join(problem.message for problem in wrong) or "all columns are as stated",

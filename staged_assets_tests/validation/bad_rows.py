@@ -173,7 +173,6 @@ BAD: dict[str, dict[str, Bad]] = {
         "activity_type__not_constant": _constant("activity_type", "'earn'"),
     },
     "media_channels": {
-        "channel_group__required": "channel_group = null",
         "media_channel_name__tidy": f"media_channel_name = {_UNTIDY}",
         "description__tidy": f"description = {_UNTIDY}",
         "channel_slug__kebab_case": "channel_slug = '-x'",
@@ -264,8 +263,7 @@ BAD: dict[str, dict[str, Bad]] = {
         "country_code__missing_share": _missing("country_code", country="null"),
     },
     "touchpoints": {
-        "journey_stage__required": "journey_stage = null",
-        "channel__required": "channel = null",
+        "journey_stage__with_channel": "channel = null",
         "touchpoint_name__tidy": f"touchpoint_name = {_UNTIDY}",
         "description__tidy": f"description = {_UNTIDY}",
         "touchpoint_slug__kebab_case": "touchpoint_slug = 'Kassé'",

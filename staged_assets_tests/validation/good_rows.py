@@ -203,7 +203,6 @@ _COLUMNS: dict[str, dict[str, str]] = {
 _SPARSE = {
     "loyalty_activities": {"net_points": "0"},
     "location_dimension": {"geo_match": "'none'"},
-    "media_channels": {"channel_group": "'other'"},
 }
 
 

@@ -16,6 +16,7 @@ from staged_assets.validation.registry import COLUMNS_RULE, schema_rules, schema
 from staged_assets.validation.results import RuleResult
 from staged_assets.validation.scan import scan_of
 from staged_assets_tests.validation.bad_rows import is_of_table, plant, planted_ids, unaccounted
+from staged_assets_tests.validation.conftest import taken_back
 
 RULES = [(rule.dataset, rule.name) for rules in schema_rules().values() for rule in rules]
 ROW_RULES = [pair for pair in RULES if not is_of_table(*pair)]
@@ -36,14 +37,16 @@ def broken_rows(good_tables: duckdb.DuckDBPyConnection) -> Callable[[str], Evalu
 
     @functools.cache
     def evaluated(dataset: str) -> Evaluated:
-        good_tables.execute("begin")
-        for row, rule in enumerate(_row_rules(dataset), start=1):
-            plant(good_tables, dataset, rule, f"good.{dataset}", row)
-        results = _evaluate(good_tables, dataset)
-        good_tables.execute("rollback")
-        return results
+        with taken_back(good_tables):
+            _plant_all(good_tables, dataset)
+            return _evaluate(good_tables, dataset)
 
     return evaluated
+
+
+def _plant_all(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    for row, rule in enumerate(_row_rules(dataset), start=1):
+        plant(connection, dataset, rule, f"good.{dataset}", row)
 
 
 def _row_rules(dataset: str) -> list[str]:
@@ -92,17 +95,14 @@ def test_schema_has_the_columns_of_the_dbt_contract(dataset: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", sorted(schemas()))
-def test_pandera_by_itself_finds_the_same(dataset: str, good_tables: duckdb.DuckDBPyConnection) -> None:
-    good_tables.execute("begin")
-    for row, rule in enumerate(_row_rules(dataset), start=1):
-        plant(good_tables, dataset, rule, f"good.{dataset}", row)
-    table = ibis.duckdb.from_connection(good_tables).table(dataset, database="good")
+def test_pandera_by_itself_finds_the_same(dataset: str, planting: duckdb.DuckDBPyConnection) -> None:
+    _plant_all(planting, dataset)
+    table = ibis.duckdb.from_connection(planting).table(dataset, database="good")
     schema = copy.deepcopy(schemas()[dataset])
     for check in [*schema.checks, *(check for column in schema.columns.values() for check in column.checks)]:
         check.raise_warning = False
     with pytest.raises(pa.errors.SchemaErrors) as raised:
         schema.validate(table, lazy=True)
-    good_tables.execute("rollback")
     assert {_rule_of(error, schema) for error in raised.value.schema_errors} == set(_row_rules(dataset))
 
 

@@ -44,6 +44,18 @@ def test_a_sound_table_reconciles(published: Published) -> None:
             "insert into staged.dispositions_{0} from staged.dispositions_{0} where _landing_id = 31",
             ["several dispositions"],
         ),
+        (
+            "insert into raw.{0} from raw.{0} where _landing_id = 31",
+            ["several raw rows"],
+        ),
+        (
+            "update staged.dispositions_{0} set _reject_reasons = [] where _landing_id = 31",
+            ["rejected without a reason, or not rejected with one"],
+        ),
+        (
+            "update staged.dispositions_{0} set disposition = 'duplicate' where _landing_id = 31",
+            ["rejected without a reason, or not rejected with one"],
+        ),
         ("delete from staged.stg_{0} where {1} = 7", ["not in the staged table"]),
         (
             "update staged.dispositions_{0} set disposition = 'deleted' where _key = 7",

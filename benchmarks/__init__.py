@@ -1,0 +1,1 @@
+"""Measurements, as commands; none of them is a test."""
