@@ -77,4 +77,10 @@ def _job(name: str, description: str, system: str | None, sources: Sources, proj
     )
 
 
-defs = build_defs()
+_settings = load_settings()
+defs = build_defs(_settings)
+
+
+def defs_for(settings: Settings) -> dg.Definitions:
+    """What this module has assembled already, where it was for the same settings."""
+    return defs if settings == _settings else build_defs(settings)

@@ -86,9 +86,9 @@ def run_job(
         show("dagster", "loading")
         import dagster as dg
 
-        from staged_assets.definitions import build_defs
+        from staged_assets.definitions import defs_for
 
-        definitions = build_defs(settings)
+        definitions = defs_for(settings)
         started = time.perf_counter()
         job = definitions.resolve_job_def("refresh_all")
         selection = [key for key in job.asset_layer.executable_asset_keys if _wanted(key.path, datasets, land)]

@@ -20,8 +20,8 @@ def read_status(settings: Settings) -> dict[str, Any]:
     Raises:
         WarehouseError: the warehouse can't be read.
     """
-    if not settings.warehouse_path.exists():
-        _create(settings)
+    if not _is_prepared(settings):
+        _prepare(settings)
     with connect(settings, read_only=True) as connection:
         checks = control.checks(connection)
         last = control.last_refreshes(connection)
@@ -44,7 +44,15 @@ def read_status(settings: Settings) -> dict[str, Any]:
     return {"warehouse": str(settings.warehouse_path), "datasets": datasets}
 
 
-def _create(settings: Settings) -> None:
+def _is_prepared(settings: Settings) -> bool:
+    """Whether a refresh, of whatever outcome, has begun on the warehouse."""
+    if not settings.warehouse_path.exists():
+        return False
+    with connect(settings, read_only=True) as connection:
+        return control.table_exists(connection, "control", "refreshes")
+
+
+def _prepare(settings: Settings) -> None:
     with connect(settings) as connection:
         prepare_raw(connection)
         control.prepare(connection)

@@ -1,21 +1,14 @@
 """dbt in process: one parsed manifest for a process's life, handles on the warehouse released after each command."""
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from staged_assets.errors import RefreshError
 from staged_assets.staging.project import StagingProject
 
-if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest
-
 OnNode = Callable[[str, str], None]
-
-_manifests: dict[str, "Manifest"] = {}
-_parsing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ class DbtRunner:
         ]  # fmt: skip
         with self._project.environment():
             try:
-                outcome = dbtRunner(manifest=self._manifest(), callbacks=callbacks).invoke(arguments)
+                outcome = dbtRunner(manifest=self._project.parsed(), callbacks=callbacks).invoke(arguments)
             finally:
                 _release_handles()
         if outcome.result is None:
@@ -96,13 +89,6 @@ class DbtRunner:
             )
             for result in outcome.result.results  # type: ignore[union-attr]
         }
-
-    def _manifest(self) -> "Manifest":
-        with _parsing:
-            key = str(self._project.target_path)
-            if key not in _manifests:
-                _manifests[key] = self._project.parse()
-            return _manifests[key]
 
 
 def _release_handles() -> None:

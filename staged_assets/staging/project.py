@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 PROJECT_DIR = PACKAGE / "dbt"
 PROJECT_NAME = "staged_assets"
+
+
+#: fingerprint → manifest, for this process
+_parsed: dict[str, "Manifest"] = {}
+_parsing = threading.Lock()
 
 
 def node_id(model: str) -> str:
@@ -115,7 +121,13 @@ class StagingProject:
             result = dbtRunner().invoke(["parse", *self.arguments])
         if not result.success:
             raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
-        return result.result  # type: ignore[return-value]
+        _parsed[self.fingerprint] = result.result  # type: ignore[assignment]
+        return _parsed[self.fingerprint]
+
+    def parsed(self) -> "Manifest":
+        """The manifest as dbt's own object, parsed once for a process's life."""
+        with _parsing:
+            return _parsed.get(self.fingerprint) or self.parse()
 
     def models(self) -> dict[str, Mapping[str, Any]]:
         """The project's models, by name."""
