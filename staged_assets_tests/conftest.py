@@ -31,7 +31,7 @@ def empty_warehouse(shared_home: Path) -> Path:
             unfinished = shared_home / "unfinished"
             area = StagedArea(shared_home, unfinished / WAREHOUSE)
             area.land("touchpoints", "crm", [])
-            area.refresh(["touchpoints"], companions=False)
+            area.refresh(["touchpoints"], companions=[])
             area.execute("drop schema staged cascade; drop schema work cascade; delete from control.watermarks")
             area.execute("delete from control.refreshes; delete from control.checks")
             unfinished.rename(folder)

@@ -5,9 +5,10 @@ test session share one home, so that each process parses the dbt project once.
 """
 
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +19,10 @@ from staged_assets.landing.warehouse import connect
 from staged_assets.settings import DEMO_SOURCES, Settings
 from staged_assets.sources.config import load_sources
 from staged_assets.staging import control
+from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.outcomes import Outcome
 from staged_assets.staging.project import DataTest, StagingProject
-from staged_assets.staging.refresh import Outcome, Refresh
+from staged_assets.staging.refresh import Refresh
 
 #: The table names in a parsed manifest begin with the file's name: all warehouses of one home must have the same.
 WAREHOUSE = "warehouse.duckdb"
@@ -73,25 +76,52 @@ class StagedArea:
                 land_rows(connection, system, dataset, together)
 
     def refresh(
-        self, datasets: Iterable[str] = tuple(DATASETS), *, full: bool = False, companions: bool = True
+        self,
+        datasets: Iterable[str] = tuple(DATASETS),
+        *,
+        full: bool = False,
+        companions: Collection[str] | None = None,
     ) -> dict[str, Outcome]:
-        """Refresh datasets, and the companions that can be made; whatever is not published is an error."""
+        """Refresh datasets, and companions (all by default); whatever is not published is an error."""
         outcomes = self.try_refresh(datasets, full=full, companions=companions)
         bad = {name: outcome.message for name, outcome in outcomes.items() if outcome.status in ("failed", "held")}
         assert not bad, bad
         return outcomes
 
     def try_refresh(
-        self, datasets: Iterable[str] = tuple(DATASETS), *, full: bool = False, companions: bool = True
+        self,
+        datasets: Iterable[str] = tuple(DATASETS),
+        *,
+        full: bool = False,
+        companions: Collection[str] | None = None,
     ) -> dict[str, Outcome]:
         """The same, with whatever outcome."""
         names = list(datasets)
-        made = list(self.project.companions) if companions else []
+        made = [name for name in self.project.companions if companions is None or name in companions]
         return {o.name: o for o in self._refresh.run(names, made, full=names if full else ())}
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def check(self, names: Iterable[str]) -> dict[str, NodeResult]:
+        """Run data tests by name on what is published now, as a refresh does."""
+        variables = {
+            "sources": SOURCES.formats,
+            "refresh": {name: {"upto": mark} for name, mark in self.watermarks().items()},
+            "phase": "all",
+        }
+        return DbtRunner(self.project).run("test", names, variables)
+
+    @contextmanager
+    def copy(self) -> Iterator["StagedArea"]:
+        """The same in a copy of the warehouse, gone after the block."""
+        folder = Path(tempfile.mkdtemp(dir=self.settings.warehouse_path.parent))
+        try:
+            copied = Path(shutil.copy(self.settings.warehouse_path, folder))
+            yield StagedArea(self.settings.home, copied, checked=type(self.project) is StagingProject)
+        finally:
+            shutil.rmtree(folder)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
         with connect(self.settings, read_only=True) as connection:
-            return connection.execute(sql, list(parameters)).fetchall()
+            return connection.execute(sql).fetchall()
 
     def records(self, table: str) -> list[dict[str, Any]]:
         """The rows of a table, by column."""
@@ -100,9 +130,9 @@ class StagedArea:
             names = [column[0] for column in result.description or []]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> None:
         with connect(self.settings) as connection:
-            connection.execute(sql, list(parameters))
+            connection.execute(sql, parameters)
 
     def watermarks(self) -> dict[str, int]:
         with connect(self.settings, read_only=True) as connection:
@@ -120,10 +150,10 @@ class StagedArea:
         """Every raw table."""
         return read_outputs(self.settings, schema="raw", without=())
 
-    def take_raw(self, other: "StagedArea") -> None:
-        """Replace the raw area by another one's."""
+    def take_raw(self, other: Settings) -> None:
+        """Replace the raw area by another warehouse's."""
         with connect(self.settings) as connection:
-            connection.execute(f"attach '{other.settings.warehouse_path}' as other (read_only)")
+            connection.execute(f"attach '{other.warehouse_path}' as other (read_only)")
             for name in DATASETS:
                 connection.execute(f"delete from raw.{name}")
                 connection.execute(f"insert into raw.{name} select * from other.raw.{name}")

@@ -1,0 +1,117 @@
+"""What a refresh does, and what it leaves alone."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.refresh import Refresh
+from staged_assets_tests.staged_area import NewArea, Row
+
+SALE: Row = {"sale_id": "1", "sale_date": "2026-01-05", "offer_id": "1", "quantity": "2", "total_price": "8"}
+OFFER: Row = {"offer_id": "1", "offer_name": "Winter", "valid_from": "2026-01-01", "valid_to": "2026-02-01"}
+USED = "select times_used from staged.stg_offers__usage"
+
+
+def test_nothing_new_leaves_everything_and_dbt_alone(new_area: NewArea, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_area(published=True, checked=True) as area:
+        area.land("sales", "ecommerce", [SALE])
+        area.refresh()
+        before = area.outputs(without=())
+        monkeypatch.setattr(DbtRunner, "run", None)
+        outcomes = area.refresh()
+        assert {outcome.status for outcome in outcomes.values()} == {"unchanged"}
+        assert area.outputs(without=()) == before
+
+
+def test_a_companion_follows_a_dataset_that_was_refreshed_without_it(new_area: NewArea) -> None:
+    """As `run --dataset sales` does: the companion belongs to offers."""
+    with new_area(published=True) as area:
+        area.land("offers", "ecommerce", [OFFER])
+        area.refresh()
+        area.land("sales", "ecommerce", [SALE])
+        area.refresh(["sales"], companions=["stg_sales__daily"])
+        assert area.query(USED) == [(0,)]
+        assert area.refresh()["stg_offers__usage"].status == "published"
+        assert area.query(USED) == [(1,)]
+
+
+def test_a_companion_that_failed_is_made_by_the_next_refresh(
+    new_area: NewArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_area(published=True) as area:
+        area.land("offers", "ecommerce", [OFFER])
+        area.land("sales", "ecommerce", [SALE])
+        with monkeypatch.context() as patched:
+            patched.setattr(DbtRunner, "run", _failing("stg_offers__usage"))
+            outcomes = area.try_refresh()
+        assert outcomes["stg_offers__usage"].status == "failed"
+        assert outcomes["stg_sales"].status == outcomes["stg_sales__daily"].status == "published"
+        assert area.query(USED) == []
+        assert area.refresh()["stg_offers__usage"].status == "published"
+        assert area.query(USED) == [(1,)]
+
+
+def _failing(model: str) -> Any:
+    """dbt, but one model fails."""
+    run = DbtRunner.run
+
+    def partly(self: DbtRunner, command: str, select: Iterable[str], *others: Any) -> dict[str, NodeResult]:
+        selected = list(select)
+        results = run(self, command, [name for name in selected if name != model], *others)
+        return results | ({model: NodeResult(model, "error", "planted", 0.0, None)} if model in selected else {})
+
+    return partly
+
+
+def test_a_dataset_that_fails_leaves_the_others_alone(new_area: NewArea) -> None:
+    with new_area(published=True) as area:
+        area.land("sales", "ecommerce", [SALE])
+        area.land("offers", "ecommerce", [OFFER])
+        area.execute("create view staged.stg_offers__candidate as select 1 as in_its_way")
+        outcomes = area.try_refresh()
+        assert outcomes["stg_offers"].status == "failed"
+        assert outcomes["stg_offers"].message.startswith("stg_offers: ")
+        assert outcomes["stg_offers__usage"].status == "skipped"
+        assert outcomes["stg_sales"].status == "published"
+        assert outcomes["stg_sales__daily"].status == "published"
+        area.execute("drop view staged.stg_offers__candidate")
+        area.refresh()
+        assert area.query(USED) == [(1,)]
+
+
+def test_what_was_not_verified_is_verified_by_the_next_refresh(
+    new_area: NewArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_area(published=True, checked=True) as area:
+        area.land("touchpoints", "crm", [{"touchpoint_id": "1"}])
+        with monkeypatch.context() as patched:
+            patched.setattr(Refresh, "_verify", _dying)
+            with pytest.raises(KeyboardInterrupt):
+                area.refresh(["touchpoints"])
+        outcome = area.refresh(["touchpoints"])["stg_touchpoints"]
+        assert outcome.status == "unchanged"
+        assert "touchpoints__raw_rows__reconciled" in {check.name for check in outcome.checks}
+        assert area.refresh(["touchpoints"])["stg_touchpoints"].checks == []
+
+
+def _dying(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_other_reference_data_stages_a_dataset_anew(new_area: NewArea, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the file is large, as the one with the cities is."""
+    with new_area() as area:
+        before = {name: area.project.rules_version(name, {}) for name in ("location_dimension", "touchpoints")}
+        read = Path.read_bytes
+        monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"x" * (path.name == "cities.csv"))
+        assert area.project.rules_version("touchpoints", {}) == before["touchpoints"]
+        assert area.project.rules_version("location_dimension", {}) != before["location_dimension"]
+
+
+def test_a_first_refresh_of_an_empty_raw_area_publishes_empty_tables(new_area: NewArea) -> None:
+    with new_area(published=True) as area:
+        assert set(map(len, area.outputs().values())) == {0}
+        assert len(area.watermarks()) == 14
