@@ -35,7 +35,7 @@ quarantine_app = typer.Typer(
 app.add_typer(quarantine_app, name="quarantine")
 
 #: Where the output is no terminal, a table is as wide as it needs to be.
-_WIDTH = None if sys.stdout.isatty() else 150
+_WIDTH = None if sys.stdout.isatty() else 200
 out = Console(width=_WIDTH)
 err = Console(stderr=True)
 
