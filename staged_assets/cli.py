@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import subprocess
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -136,7 +135,9 @@ def ui(
         sys.executable, "-m", "dagster", "dev", "--workspace", str(PACKAGE / "workspace.yaml"),
         "--host", host, "--port", str(port),
     ]  # fmt: skip
-    raise typer.Exit(subprocess.call(command, env=os.environ))
+    sys.stdout.flush()
+    # In place of this process: a signal that is meant to end the command reaches Dagster, which ends what it started.
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 @quarantine_app.command("list")

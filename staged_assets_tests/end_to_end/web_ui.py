@@ -214,7 +214,7 @@ def command(home: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
 
 @contextmanager
 def serving(home: Path) -> Iterator[WebUi]:
-    """`staged-assets ui`: web server, daemon and code server. After the block they are ended as Ctrl-C would do."""
+    """`staged-assets ui`: web server, daemon and code server, until the block ends."""
     port = _free_port()
     arguments, environment = command(home, "ui", "--port", str(port))
     with (home / "ui.log").open("wb") as log:
@@ -230,16 +230,16 @@ def serving(home: Path) -> Iterator[WebUi]:
 
 
 def _end(process: subprocess.Popen[bytes], patience: float) -> None:
-    """End every process of the group as Ctrl-C would; what is left of them is ended by force, and an error."""
+    """End the command as a service manager would: everything that it started must end with it."""
     deadline = time.monotonic() + patience
     try:
-        os.killpg(process.pid, signal.SIGINT)
+        process.terminate()
         while time.monotonic() < deadline:
             process.poll()
             os.killpg(process.pid, 0)
             time.sleep(0.2)
         os.killpg(process.pid, signal.SIGKILL)
-        raise AssertionError(f"Ctrl-C did not end `staged-assets ui` within {patience:g} s")
+        raise AssertionError(f"`staged-assets ui` and what it started did not end within {patience:g} s")
     except ProcessLookupError:
         return
     finally:
