@@ -19,7 +19,9 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the data is not part
 
 @pytest.fixture(scope="module")
 def sources() -> Sources:
-    return load_sources(PROJECT / "staged_assets" / "examples" / "online_retail" / "sources.yaml", {"ONLINE_RETAIL_PATH": str(DATA)})
+    return load_sources(
+        PROJECT / "staged_assets" / "examples" / "online_retail" / "sources.yaml", {"ONLINE_RETAIL_PATH": str(DATA)}
+    )
 
 
 @pytest.fixture(scope="module")
