@@ -7,14 +7,18 @@ import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import EXAMPLES, PACKAGE, example_names, load_settings
+
+if TYPE_CHECKING:
+    from staged_assets.job import JobResult
 
 app = typer.Typer(
     name="staged-assets",
@@ -50,7 +54,7 @@ def main() -> None:
     try:
         app()
     except StagedAssetsError as error:
-        err.print(f"[red]Error:[/red] {error}", highlight=False, soft_wrap=True)
+        err.print(Text.assemble(("Error:", "red"), f" {error}"), soft_wrap=True)
         sys.exit(1)
 
 
@@ -88,7 +92,6 @@ def run(
     Only what has landed since the last run is worked on; a run with nothing new changes nothing. Ends with status 1 if
     a source could not be read, a refresh failed, or a check failed.
     """
-    from staged_assets import report
     from staged_assets.job import run_job
 
     settings = load_settings()
@@ -101,11 +104,7 @@ def run(
         scale=scale,
         console=err,
     )
-    if as_json:
-        _print_json(result.as_dict())
-    else:
-        report.print_run(out, result)
-    raise typer.Exit(0 if result.good else 1)
+    _end(result, as_json)
 
 
 @app.command()
@@ -199,7 +198,7 @@ def quarantine_replay(
     as_json: Json = False,
 ) -> None:
     """Judge the rejected rows again by today's rules, or land corrected ones; then refresh the dataset."""
-    from staged_assets import quarantine, report
+    from staged_assets import quarantine
     from staged_assets.job import run_job
 
     settings = load_settings()
@@ -208,10 +207,18 @@ def quarantine_replay(
         landed = quarantine.land_corrections(settings, dataset, corrected)
         err.print(f"{landed} corrected rows of {dataset} were landed.")
     result = run_job(settings, systems=[], datasets=[dataset], full_refresh=corrected is None, land=False, console=err)
+    _end(result, as_json)
+
+
+def _end(result: "JobResult", as_json: bool) -> NoReturn:
+    """Say how a run ended: the result on standard output, what went wrong on standard error, and in the status."""
+    from staged_assets import report
+
     if as_json:
         _print_json(result.as_dict())
     else:
         report.print_run(out, result)
+    report.print_problems(err, result)
     raise typer.Exit(0 if result.good else 1)
 
 

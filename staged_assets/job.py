@@ -5,12 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
 from staged_assets import errors
 from staged_assets.errors import ConfigurationError, StagedAssetsError
+from staged_assets.landing.raw_area import problems_since
+from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
 from staged_assets.status import read_status
 
@@ -23,6 +26,7 @@ class JobResult:
         run_id: Dagster's.
         seconds: of the main job, without setting up the demo.
         failures: one sentence for each thing that could not be done.
+        warnings: one sentence for each thing that landing wants known, though nothing is lost by it.
         status: see `read_status`.
         selected: the datasets that the run was about.
     """
@@ -32,6 +36,7 @@ class JobResult:
     status: dict[str, Any]
     selected: Sequence[str]
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -51,6 +56,7 @@ class JobResult:
             "success": self.good,
             "seconds": round(self.seconds, 3),
             "failures": self.failures,
+            "warnings": self.warnings,
             **self.status,
         }
 
@@ -89,7 +95,7 @@ def run_job(
         from staged_assets.definitions import defs_for
 
         definitions = defs_for(settings)
-        started = time.perf_counter()
+        started, started_at = time.perf_counter(), datetime.now(UTC).replace(tzinfo=None)
         job = definitions.resolve_job_def("refresh_all")
         selection = [key for key in job.asset_layer.executable_asset_keys if _wanted(key.path, datasets, land)]
         _known_systems(systems, definitions)
@@ -105,7 +111,10 @@ def run_job(
         seconds = time.perf_counter() - started
         failures = [_reason(event) for event in result.get_step_failure_events()]
         show("status", "counting")
-        return JobResult(result.run_id, seconds, read_status(settings), list(datasets), failures)
+        status = read_status(settings)
+        with connect(settings, read_only=True) as connection:
+            warnings = problems_since(connection, started_at)
+        return JobResult(result.run_id, seconds, status, list(datasets), failures, warnings)
 
 
 def _wanted(path: Sequence[str], datasets: Sequence[str], land: bool) -> bool:

@@ -14,7 +14,7 @@ _COUNTS = ("landed", "staged", "rejected", "superseded", "duplicate", "deleted",
 
 
 def print_run(console: Console, result: JobResult) -> None:
-    """The table of a run, its failures, and what to do next."""
+    """The table of a run, and what to do next."""
     datasets = {n: e for n, e in result.status["datasets"].items() if n in result.selected}
     console.print(_table(datasets, f"Staged area after run {result.run_id[:8]}"))
     unexplained = sum(entry["unexplained"] for entry in datasets.values())
@@ -22,17 +22,29 @@ def print_run(console: Console, result: JobResult) -> None:
         f"{sum(e['landed'] for e in datasets.values()):,} raw rows landed, {unexplained} unexplained;"
         f" main job {result.seconds:.1f} s."
     )
-    for failure in result.failures:
-        console.print(f"[red]Failed:[/red] {failure}", highlight=False, soft_wrap=True)
-    for name, entry in datasets.items():
-        if entry["outcome"] not in ("published", "unchanged"):
-            console.print(
-                f"[red]{name} is {entry['outcome']}:[/red] {entry['message']}",
-                highlight=False,
-                soft_wrap=True,
-            )
     console.print(f"Warehouse: {result.status['warehouse']}", highlight=False, soft_wrap=True)
     console.print("See rejected rows with 'staged-assets quarantine list'; open the web UI with 'staged-assets ui'.")
+
+
+def print_problems(console: Console, result: JobResult) -> None:
+    """What a run could not do, what it held back and what it warns of, one line each."""
+    for failure in result.failures:
+        print_sentence(console, "Failed:", failure, "red")
+    for name, entry in result.status["datasets"].items():
+        if name not in result.selected:
+            continue
+        if entry["outcome"] == "held":
+            print_sentence(console, f"{name} is held back:", entry["message"], "red")
+        for check, status in entry["checks"].items():
+            if status == "failed":
+                print_sentence(console, f"{name}:", f"the check {check} failed; see it in the web UI.", "red")
+    for warning in result.warnings:
+        print_sentence(console, "Note:", warning, "yellow")
+
+
+def print_sentence(console: Console, label: str, sentence: str, style: str) -> None:
+    """A sentence as it is (brackets in it are no markup), on one line."""
+    console.print(Text.assemble((label, style), " ", sentence), soft_wrap=True)
 
 
 def print_status(console: Console, status: Mapping[str, Any]) -> None:

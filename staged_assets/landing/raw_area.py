@@ -56,6 +56,15 @@ def max_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
     return int(row[0]) if row else 0
 
 
+def problems_since(connection: DuckDBPyConnection, moment: datetime) -> list[str]:
+    """What landings since then (UTC) want a person to know, one sentence each, each once."""
+    rows = connection.execute(
+        "select distinct unnest(problems) as problem from control.landings where landed_at >= ? order by problem",
+        [moment],
+    ).fetchall()
+    return [problem for (problem,) in rows]
+
+
 @dataclass(frozen=True)
 class RawTable:
     """What has landed of a dataset: rows, highest landing id, and when the last row came (UTC)."""
