@@ -151,7 +151,7 @@ class Incoming:
         return f"({' or '.join(bounds)})" if bounds else "false"
 
     def _fresh_unversioned(self) -> str:
-        """Rows without a version: those that differ from what their key last landed with.
+        """Rows without a version: those that differ from what their key last landed with, without a change time.
 
         A key that stands several times in one snapshot has as many current rows, its last ones. Rows without a key are
         told apart by their content alone.
@@ -167,7 +167,7 @@ class Incoming:
                 select {group} as _group, _landing_id, _raw_row_id, _operation, _content
                 from (
                     select *, {content_sql(self._dataset)} as _content from {self._raw}
-                    where _source_system = {literal(self._system)}
+                    where _source_system = {literal(self._system)} and _source_updated_at is null
                 )
             ),
             latest as (

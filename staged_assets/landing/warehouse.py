@@ -39,6 +39,10 @@ def connect(
         yield connection
     except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
         raise _in_use_error(path, error) from error
+    except duckdb.TransactionException as error:
+        if "Failed to commit" not in str(error):
+            raise
+        raise _in_use_error(path, error) from error
     finally:
         connection.close()
 

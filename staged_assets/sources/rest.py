@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -63,7 +64,7 @@ class _Reading:
     gathering: Gathering = field(default_factory=Gathering)
     problems: list[str] = field(default_factory=list)
     cursor: Cursor | None = None
-    _seen: set[int] = field(default_factory=set)
+    _seen: set[bytes] = field(default_factory=set)
 
     def read(self, client: httpx.Client) -> Iterator[Batch]:
         """Read until a pass shows nothing that the ones before have missed."""
@@ -110,7 +111,7 @@ class _Reading:
 
     def _is_new(self, item: Any) -> bool:
         """Whether an item has not been in this reading before; by fingerprint, for there can be many."""
-        mark = hash(repr(item))
+        mark = blake2b(repr(item).encode("utf-8", "surrogatepass"), digest_size=12).digest()
         known = mark in self._seen
         self._seen.add(mark)
         return not known

@@ -285,6 +285,16 @@ def test_of_a_snapshot_that_breaks_off_nothing_is_deleted(tmp_path: Path, wareho
     assert raw(warehouse) == [("a", "x"), ("b", "x"), ("b", "y")]
 
 
+def test_revisions_without_a_change_time_land_once(tmp_path: Path, warehouse: Warehouse) -> None:
+    _exists(tmp_path, (1, "first", None), (1, "second", "2024-05-01"), (1, "odd", "May"), (1, "third", "2024-05-02"))
+    sources = _table(tmp_path, updated_at="text", columns={"touchpoint_id": "id", "touchpoint_name": "name"})
+    assert land(warehouse, sources).landed == 4
+    land(warehouse, sources)
+    assert land(warehouse, sources).landed == 0
+    _exists(tmp_path, (1, "changed", None))
+    assert land(warehouse, sources).landed == 1
+
+
 class _Killed(Exception):
     pass
 

@@ -11,8 +11,11 @@ import duckdb
 import pytest
 
 from staged_assets.errors import WarehouseError
+from staged_assets.landing.raw_area import prepare
 from staged_assets.landing.warehouse import connect, exclusive
 from staged_assets.settings import Settings
+from staged_assets_tests.landing.raw_rows import land
+from staged_assets_tests.sources.described import described
 
 
 @contextmanager
@@ -174,3 +177,34 @@ def test_a_full_disk_is_one_sentence_and_what_was_there_is_kept(tmp_path: Path) 
     assert said.startswith(f"WarehouseError The disk of {path} is full: free space and run again")
     with connect(path) as connection:
         assert connection.execute("select answer from kept").fetchone() == (42,)
+
+
+def test_landing_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    (tmp_path / "visits").mkdir()
+    lines = "".join(f'{{"id":{number},"name":"{hash(str(number))}"}}\n' for number in range(50_000))
+    (tmp_path / "visits" / "a.ndjson").write_text(lines)
+    sources = described(tmp_path, "event_files", {"path": "."}, {"from": "visits"})
+    path = tmp_path / "w.duckdb"
+    with connect(path) as connection:
+        prepare(connection)
+    code = """
+        import resource, sys
+        from pathlib import Path
+        from staged_assets.landing.land import land_feed
+        from staged_assets.landing.warehouse import connect
+        from staged_assets.sources.config import load_sources
+        path = Path(sys.argv[1])
+        sources = load_sources(path.with_name("sources.yaml"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
+        try:
+            with connect(path) as connection:
+                land_feed(connection, sources, *sources.feeds_of("touchpoints")[0])
+        except Exception as error:
+            print(type(error).__name__, error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert said.startswith(f"WarehouseError The disk of {path} is full")
+    with connect(path) as connection:
+        assert land(connection, sources).landed == 50_000
+        assert land(connection, sources).landed == 0
