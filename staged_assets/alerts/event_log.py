@@ -70,7 +70,7 @@ def newest_position(instance: DagsterInstance) -> Position:
 
 
 def read(instance: DagsterInstance, position: Position, now: float, limit: int) -> Reading:
-    """What is new in the log, at most `limit` events of each type.
+    """What is new in the log, at most `limit` events.
 
     Ids are given out again in SQLite when the newest run is deleted: the position then goes back to the last event that
     is not newer than the one it knew.
@@ -88,7 +88,9 @@ def read(instance: DagsterInstance, position: Position, now: float, limit: int) 
             horizon = min(max(found), horizon or max(found))
     within = [event_id for event_id in sorted(entries) if horizon is None or event_id <= horizon]
     new = [event_id for event_id in within if position.recent.get(event_id) != entries[event_id].timestamp]
-    recent = {event_id: entries[event_id].timestamp for event_id in within}
+    if len(new) > limit:
+        new, horizon = new[:limit], new[limit - 1]
+    recent = {event_id: entries[event_id].timestamp for event_id in within if horizon is None or event_id <= horizon}
     position = Position(settled=position.settled, settled_at=position.settled_at, recent=recent).settle(now)
     return Reading(
         entries=[entries[event_id] for event_id in new], position=position, more=horizon is not None, rewound=rewound

@@ -165,7 +165,8 @@ def _story(line: Line) -> list[str]:
         times = f"{_runs(failure.seen)}, " if failure.subject.kind != "freshness" else ""
         return [f"{still} ({times}since {time_of(failure.since)}){_details(failure.subject, failure.facts)}."]
     again = ", after it had recovered" if line.news == "again" else ""
-    return [f"{_is_ill(failure)} at {time_of(failure.since)}{again}{_details(failure.subject, failure.facts)}."]
+    at = time_of(failure.last if line.news == "worse" else failure.since)
+    return [f"{_is_ill(failure)} at {at}{again}{_details(failure.subject, failure.facts)}."]
 
 
 def _is_ill(failure: Failure) -> str:

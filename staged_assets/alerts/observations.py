@@ -27,7 +27,7 @@ ROW_IDS = "raw_row_ids"
 #: Raw row ids that are told at most.
 MOST_ROW_IDS = 3
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _ROW_ID = re.compile(r"[0-9a-f]{32}")
 
 

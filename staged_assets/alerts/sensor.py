@@ -20,11 +20,11 @@ from staged_assets.settings import Settings
 
 SENSOR_NAME = "alerts"
 
-#: Events of each type that a tick reads at most.
+#: Events that a tick reads at most.
 EVENTS_PER_TICK = 1000
 
-#: Seconds that a tick waits for channels; Dagster ends a tick after 60.
-LONGEST_WAIT = 35.0
+#: Seconds that a tick waits for channels: other sensors may wait for this one, and a later answer still counts.
+LONGEST_WAIT = 10.0
 
 _DESCRIPTION = (
     "Tells people of failed checks, failed runs and stale data, once, and when it is over. Who is told what, is said in"
@@ -189,8 +189,9 @@ class _Tick:
     def _note_refusal(self, state: State, channel: str, reason: str) -> None:
         trouble = state.refused(channel, reason, self._clock(), self._alerts)
         waiting = len(state.due(channel, self._clock(), self._alerts))
+        since = time_of(trouble.since)
         sentence = (
-            f"Channel {channel} takes no message (attempt {trouble.attempts}, since {time_of(trouble.since)}): {reason};"
+            f"Channel {channel} takes no message (attempt {trouble.attempts}, since {since}): {reason};"
             f" {waiting} alerts wait for it and are tried again later."
         )
         self._context.log.warning(sentence)

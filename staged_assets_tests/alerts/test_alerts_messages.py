@@ -48,7 +48,7 @@ def test_a_failed_check_is_told_with_its_counts_and_links():
         ("recovered", {"seen": 1},
          "RECOVERED stg_sales required: passes again; it had failed since 2026-03-01 05:30 UTC (1 run)."),
         ("again", {}, "AGAIN ERROR stg_sales required: failed at 2026-03-01 05:30 UTC, after it had recovered."),
-        ("worse", {}, "NOW ERROR stg_sales required: failed at 2026-03-01 05:30 UTC."),
+        ("worse", {"last": SINCE + 3600}, "NOW ERROR stg_sales required: failed at 2026-03-01 06:30 UTC."),
         ("failed", {"severity": "warn"}, "WARNING stg_sales required: failed at 2026-03-01 05:30 UTC."),
         ("failed", {"kind": "freshness", "part": ""}, "ERROR stg_sales: became stale at 2026-03-01 05:30 UTC."),
         ("still", {"kind": "freshness", "part": ""},
