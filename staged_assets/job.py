@@ -101,7 +101,7 @@ def run_job(
         _known_systems(systems, definitions)
         result = job.execute_in_process(
             instance=dg.DagsterInstance.get(),
-            asset_selection=selection,
+            asset_selection=selection if set(selection) != set(job.asset_layer.executable_asset_keys) else None,
             run_config={
                 "ops": {"staged_area": {"config": {"systems": list(systems), "full_refresh": full_refresh}}},
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
