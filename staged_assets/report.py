@@ -34,7 +34,7 @@ def print_problems(console: Console, result: JobResult) -> None:
         if name not in result.selected:
             continue
         if entry["outcome"] == "held":
-            print_sentence(console, f"{name} is held back:", entry["message"], "red")
+            print_sentence(console, "Held:", entry["message"], "red")
         for check, status in entry["checks"].items():
             if status == "failed":
                 print_sentence(console, f"{name}:", f"the check {check} failed; see it in the web UI.", "red")

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from staged_assets.alerts import channels
 from staged_assets.alerts.channels import AppriseSender, ConsoleSender, Courier, Delivery, Refused, build_sender
 from staged_assets.alerts.messages import Limits, Message, compose
 from staged_assets.alerts.observations import Subject
@@ -140,6 +141,18 @@ def test_a_late_answer_counts_when_it_comes(webhook):
     assert busy
     assert at_once == []
     assert second.refused is None
+    assert not courier.is_busy("hook")
+
+
+def test_a_channel_that_never_answers_is_given_up_and_can_be_tried_again(webhook, monkeypatch):
+    webhook.delay = 30
+    courier = Courier()
+    deliver(courier, ("hook", apprise_sender(webhook.url, 20)), seconds=0.1)
+    busy = courier.is_busy("hook")
+    monkeypatch.setattr(channels, "FOR_EVER", 0.0)
+    gone = list(courier.arrived(0.1))
+    assert busy
+    assert gone == []
     assert not courier.is_busy("hook")
 
 
