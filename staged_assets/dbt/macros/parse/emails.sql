@@ -16,35 +16,28 @@
     case
         when strlen({{ x }}) <= 64 and regexp_full_match({{ x }}, '[a-z0-9_+-]+(?:[.][a-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*[.])+(?:[a-z]{2,3}|info|shop)')
             then {{ x }}
-        when {{ x }} is not null then {{ bind('parts', duckdb__email_parts(x), duckdb__email_of_parts()) }}
+        when contains({{ x }}, '@') then {{ bind('address', 'nfc_normalize(' ~ trimmed(x) ~ ')', duckdb__email_of('address')) }}
     end
 {%- endmacro -%}
 
-{#- {local, domain}: empty unless the text has the form of an address. Anything visible outside ASCII may stand before
-    the @, and any letter or number after it. -#}
-{%- macro duckdb__email_parts(x) -%}
+{#- Anything visible outside ASCII may stand before the @, and any letter or number after it. Refused besides: a mark with
+    nothing before it, special-use names (IANA), labels that only Punycode may be like, and what is too long. -#}
+{%- macro duckdb__email_of(address) -%}
     {%- set atom = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~\\x{00A1}-\\x{10FFFF}-]+" -%}
     {%- set inner = '[\\p{L}\\p{M}\\p{N}-]*' -%}
-    regexp_extract(
-        nfc_normalize({{ trimmed(x) }}),
-        '^({{ atom }}(?:\.{{ atom }})*)@((?:[\p{L}\p{N}](?:{{ inner }}[\p{L}\p{M}\p{N}])?\.)+(?:[\p{L}\p{N}]{{ inner }})?\p{L}\p{M}*)$',
-        ['local', 'domain']
-    )
+    {%- set special = 'arpa|invalid|local|localhost|onion|test' -%}
+    case
+        when strlen({{ address }}) <= 254
+            and regexp_full_match({{ address }}, '{{ atom }}(?:\.{{ atom }})*@(?:[\p{L}\p{N}](?:{{ inner }}[\p{L}\p{M}\p{N}])?\.)+(?:[\p{L}\p{N}]{{ inner }})?\p{L}\p{M}*')
+            and not regexp_matches({{ address }}, '(?i)[\p{Z}\p{C}]|^\p{M}|[@.](?:{{ special }})$|[@.](?:[^.x][^.]|x[^.n])--|@(?:.*[.])?[^.]{64}')
+            then case when regexp_matches({{ address }}, '(?i)^(?:{{ mailbox_names() }})@') then lower({{ address }})
+                else regexp_extract({{ address }}, '^[^@]*') || lower(regexp_extract({{ address }}, '@.*$')) end
+    end
 {%- endmacro -%}
 
-{#- Refused besides: invisible characters, a mark with nothing before it, special-use names (IANA), labels that only
-    Punycode may be like, and what is too long. -#}
-{%- macro duckdb__email_of_parts() -%}
-    case
-        when parts.domain <> ''
-            and strlen(parts.local) + strlen(parts.domain) < 254
-            and not regexp_matches(parts.local, '[\p{Z}\p{C}]|^\p{M}')
-            and not regexp_matches(parts.domain, '(?i)(?:^|[.])(?:arpa|invalid|local|localhost|onion|test)$|(?:^|[.])(?:[^.x][^.]|x[^.n])--|[^.]{64}')
-            then case when lower(parts.local) in ('info', 'marketing', 'sales', 'support', 'abuse', 'noc', 'security',
-                        'postmaster', 'hostmaster', 'usenet', 'news', 'webmaster', 'www', 'uucp', 'ftp')
-                    then lower(parts.local) else parts.local end
-                || '@' || lower(parts.domain)
-    end
+{#- RFC 2142 -#}
+{%- macro mailbox_names() -%}
+    info|marketing|sales|support|abuse|noc|security|postmaster|hostmaster|usenet|news|webmaster|www|uucp|ftp
 {%- endmacro -%}
 
 {%- macro email_domain(x) -%}

@@ -54,7 +54,10 @@
 {%- macro duckdb__parse_decimal(x, system) -%}
     {%- set text = pointed(x, system) -%}
     case
-        when {{ duckdb__is_pointed_decimal(text) }} then try_cast({{ text }} as decimal(18, 4))
+        when {{ duckdb__is_pointed_decimal(text) }}
+            then case when not ends_with({{ text }}, '.') then try_cast({{ text }} as decimal(18, 4)) end
+        when regexp_full_match({{ text }}, '-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:[.][0-9]{1,4})?')
+            then try_cast(replace({{ text }}, ',', '') as decimal(18, 4))
         when {{ x }} is not null then {{ bind('text', trimmed(text), duckdb__money('text')) }}
     end
 {%- endmacro -%}
@@ -63,13 +66,18 @@
     {{ adapter.dispatch('is_plain_decimal', 'staged_assets')(x, system) }}
 {%- endmacro -%}
 
-{#- Where the mark is a comma, swapping makes a point a group mark, which is not plain; a comma never is. -#}
 {%- macro duckdb__is_plain_decimal(x, system) -%}
-    ({{ duckdb__is_pointed_decimal(pointed(x, system)) }} and {{ duckdb__is_pointed_decimal(x) }})
+    ({{ duckdb__is_pointed_decimal(x) }} and not coalesce(ends_with({{ x }}, '.'), false)
+        and {{ by_system(x, system, 'decimal_mark', '.', point_is_decimal) }})
 {%- endmacro -%}
 
+{%- macro point_is_decimal(x, mark) -%}
+    {% if mark == '.' %}true{% else %}not contains({{ x }}, '.'){% endif %}
+{%- endmacro -%}
+
+{#- A number or, which the callers refuse, one with a point at its end. No conjunction: then the engine casts once. -#}
 {%- macro duckdb__is_pointed_decimal(x) -%}
-    coalesce(starts_with(try_cast({{ x }} as decimal(18, 4))::varchar, {{ x }}) and not ends_with({{ x }}, '.'), false)
+    coalesce(starts_with(try_cast({{ x }} as decimal(18, 4))::varchar, {{ x }}), false)
 {%- endmacro -%}
 
 {%- macro parse_amount(x, system='_source_system') -%}

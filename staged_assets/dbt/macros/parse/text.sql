@@ -88,6 +88,7 @@
 {%- macro duckdb__folded(x) -%}
     case
         when regexp_full_match({{ x }}, '[ -~]*') then lower({{ x }})
+        when not regexp_matches({{ x }}, '(?i)[łøđðıŀħŧßæœþ]') then lower(strip_accents({{ x }}))
         else replace(replace(replace(replace(
             translate(lower(strip_accents({{ x }})), 'łøđðıŀħŧ', 'loddilht'),
             'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th')
