@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -106,10 +106,13 @@ def audit(
     results = scan_of(dataset).evaluate(connection, table, rules, mask=Mask(personal), sample=settings.sample)
     found: dict[str, batch.Profile] = {}
     if relation is None:
+        counting = time.perf_counter()
         found = batch.profiles(connection, dataset, _published_upto(connection, dataset))
         before = batch.history(connection, dataset, own.batch.history) if holding.is_prepared(connection) else {}
         batch_rules = own.applied(batch.batch_rules(dataset))
-        results += batch.judge(connection, dataset, found, before, batch_rules, own.batch, settings.sample)
+        judged = batch.judge(connection, dataset, found, before, batch_rules, own.batch, settings.sample)
+        seconds = time.perf_counter() - counting
+        results += [replace(result, seconds=seconds) for result in judged]
     return AuditResult(
         dataset, table, results[0].looked_at, tuple(results), time.perf_counter() - started, profiles=found
     )

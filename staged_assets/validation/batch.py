@@ -44,19 +44,18 @@ class Profile:
     given: Mapping[str, int]
     defects: Mapping[str, int]
 
-    def missing_share(self, column: str) -> float:
-        """The share of staged rows for which the source gave no value."""
-        return 1 - self.given.get(column, 0) / self.staged if self.staged else 0.0
+    def __add__(self, other: "Profile") -> "Profile":
+        """Of two batches together."""
+        return Profile(
+            self.looked_at + other.looked_at,
+            self.rejected + other.rejected,
+            self.staged + other.staged,
+            _summed(self.given, other.given),
+            _summed(self.defects, other.defects),
+        )
 
-    def defect_share(self, column: str) -> float:
-        """The share of the values given that could not be used."""
-        given = self.given.get(column, 0)
-        return self.defects.get(column, 0) / given if given else 0.0
 
-    @property
-    def reject_share(self) -> float:
-        """The share of rows that are rejected."""
-        return self.rejected / self.looked_at if self.looked_at else 0.0
+NOTHING = Profile(0, 0, 0, {}, {})
 
 
 def batch_rules(dataset: str) -> list[Rule]:
@@ -83,11 +82,10 @@ def profiles(connection: DuckDBPyConnection, dataset: str, after: int) -> dict[s
     """
     rejects = _rejects(connection, dataset, after)
     cells = _cells(connection, dataset, after)
-    nothing: dict[str, int] = {}
     found = {}
     for system in sorted({*rejects, *cells}):
         looked_at, rejected = rejects.get(system, (0, 0))
-        staged, given, defects = cells.get(system, (0, nothing, nothing))
+        staged, given, defects = cells.get(system, (0, {}, {}))
         found[system] = Profile(looked_at, rejected, staged, given, defects)
     return found
 
@@ -164,7 +162,7 @@ def judge(
     connection: DuckDBPyConnection,
     dataset: str,
     found: Mapping[str, Profile],
-    before: Mapping[str, Profile],
+    before: Mapping[str, Sequence[Profile]],
     rules: Sequence[Rule],
     settings: BatchSettings,
     sample: int,
@@ -172,7 +170,7 @@ def judge(
     """Judge each rule of a batch by the source system that is furthest beyond what is allowed for.
 
     Args:
-        found, before: what the candidate is like, and the published batches, by source system.
+        found, before: what the candidate is like, and the published batches (the last one first), by source system.
         sample: rows that are shown of each rule that does not hold, at most.
     """
     results = [_judged(one, found, before, settings) for one in rules]
@@ -198,78 +196,84 @@ def _sampled(connection: DuckDBPyConnection, dataset: str, result: RuleResult, s
 
 
 def _judged(
-    one: Rule, found: Mapping[str, Profile], history: Mapping[str, Profile], settings: BatchSettings
+    one: Rule, found: Mapping[str, Profile], before: Mapping[str, Sequence[Profile]], settings: BatchSettings
 ) -> RuleResult:
     worst: tuple[float, RuleResult] | None = None
     for system, profile in found.items():
-        before = history.get(system)
-        counted = _counted(one, profile, before, settings)
-        if counted is None:
+        batches = before.get(system, ())
+        limit = _limit(one, sum(batches, NOTHING), settings)
+        failing, looked_at = _counts(one, profile)
+        recent_failing, recent = _counts(one, _with_recent(one, profile, batches, settings.minimum_rows))
+        if limit is None or not looked_at or recent < settings.minimum_rows:
             continue
-        failing, looked_at, limit, what = counted
-        share = failing / looked_at
-        excess = share - limit
-        told = what.format(system=system)
-        message = f"{failing} of {looked_at} {told} ({share:.1%}), at most {limit:.1%} are expected"
+        # A small batch is judged with those before it; but what was published before holds back no sound batch.
+        excess = min(failing / looked_at, recent_failing / recent) - limit
+        told = _WHAT[_kind(one)].format(column=one.column, system=system)
+        message = f"{failing} of {looked_at} {told} ({failing / looked_at:.1%}), at most {limit:.1%} are expected"
+        if recent > looked_at:
+            message += f" ({recent_failing} of {recent} with the batches before)"
         if worst is None or excess > worst[0]:
             worst = excess, RuleResult(one, excess <= 0, failing, looked_at, 0.0, message=message)
     if worst is None:
-        return RuleResult(one, True, 0, 0, 0.0, message=f"fewer than {settings.minimum_rows} new rows: not judged")
+        return RuleResult(one, True, 0, 0, 0.0, message="there is too little to judge by")
     return worst[1]
 
 
-def _counted(
-    one: Rule, profile: Profile, before: Profile | None, settings: BatchSettings
-) -> tuple[int, int, float, str] | None:
-    """(failing, looked at, limit, what was looked at); None where there is too little to judge by."""
+_WHAT = {
+    REJECT_SHARE: "new rows of {system} are rejected",
+    _DEFECT_SHARE: "values of {column} from {system} are unusable",
+    _MISSING_SHARE: "values of {column} from {system} are missing",
+}
+
+
+def _kind(one: Rule) -> str:
+    return next(kind for kind in _WHAT if one.name.endswith(kind))
+
+
+def _counts(one: Rule, profile: Profile) -> tuple[int, int]:
+    """(failing, looked at)"""
     column = one.column or ""
-    if one.name == REJECT_SHARE:
-        known = _known(before, "looked_at", settings)
-        limit = settings.reject_share.against(known.reject_share if known else None)
-        counted = profile.rejected, profile.looked_at, limit, "new rows of {system} are rejected"
-    elif one.name.endswith(_DEFECT_SHARE):
-        known = _known(before, "staged", settings)
-        limit = settings.defect_share.against(known.defect_share(column) if known else None)
-        counted = (
-            profile.defects.get(column, 0),
-            profile.given.get(column, 0),
-            limit,
-            f"values of {column} from {{system}} are unusable",
-        )
-    else:
-        known = _known(before, "staged", settings)
-        if known is None:
-            return None
-        missing = profile.staged - profile.given.get(column, 0)
-        limit = min(1.0, known.missing_share(column) + settings.missing_rise)
-        counted = missing, profile.staged, limit, f"values of {column} from {{system}} are missing"
-    return counted if counted[1] >= settings.minimum_rows else None
+    given = profile.given.get(column, 0)
+    return {
+        REJECT_SHARE: (profile.rejected, profile.looked_at),
+        _DEFECT_SHARE: (profile.defects.get(column, 0), given),
+        _MISSING_SHARE: (profile.staged - given, profile.staged),
+    }[_kind(one)]
 
 
-def _known(before: Profile | None, rows: str, settings: BatchSettings) -> Profile | None:
-    return before if before is not None and getattr(before, rows) >= settings.minimum_rows else None
+def _limit(one: Rule, before: Profile, settings: BatchSettings) -> float | None:
+    """The share that is allowed for; None where only a history could tell and there is none."""
+    failing, looked_at = _counts(one, before)
+    known = failing / looked_at if looked_at >= settings.minimum_rows else None
+    if _kind(one) == _MISSING_SHARE:
+        return None if known is None else min(1.0, known + settings.missing_rise)
+    limit = settings.reject_share if _kind(one) == REJECT_SHARE else settings.defect_share
+    return limit.against(known)
 
 
-def history(connection: DuckDBPyConnection, dataset: str, batches: int) -> dict[str, Profile]:
-    """Source system → what its last published batches were like, taken together."""
+def _with_recent(one: Rule, profile: Profile, batches: Sequence[Profile], rows: int) -> Profile:
+    """A batch, and as many of those before it as there must be to have so many rows."""
+    for earlier in batches:
+        if _counts(one, profile)[1] >= rows:
+            break
+        profile += earlier
+    return profile
+
+
+def history(connection: DuckDBPyConnection, dataset: str, batches: int) -> dict[str, list[Profile]]:
+    """Source system → what its last published batches were like, the last one first."""
     rows = connection.execute(
         """
         select source_system, looked_at, rejected, staged, given, defects from control.batches
         where dataset = ?
         qualify row_number() over (partition by source_system order by published_at desc) <= ?
+        order by published_at desc
         """,
         [dataset, batches],
     ).fetchall()
-    found: dict[str, Profile] = {}
-    for system, looked_at, rejected, staged, given, defects in rows:
-        before = found.get(system, Profile(0, 0, 0, {}, {}))
-        found[system] = Profile(
-            before.looked_at + looked_at,
-            before.rejected + rejected,
-            before.staged + staged,
-            _summed(before.given, given),
-            _summed(before.defects, defects),
-        )
+    found: dict[str, list[Profile]] = {}
+    for system, *values in rows:
+        found.setdefault(system, []).append(Profile(*values))
     return found
 
 

@@ -87,9 +87,8 @@ def staged_table(
         SchemaInitError: a column asks for what the ibis backend ignores.
     """
     _refuse_ignored(columns)
-    names = [*columns, "country_code"]
     return pa.DataFrameSchema(
-        {**columns, **_metadata(names)},
+        {**columns, **_metadata(list(columns))},
         checks=[
             *checks,
             row(

@@ -46,6 +46,25 @@ def test_bad_rows_of_a_small_batch_are_for_quarantine(batch: Batches) -> None:
     assert _blocking(batch) == []
 
 
+def test_small_batches_are_judged_together_with_those_before_them(batch: Batches) -> None:
+    batch.write(60, 0)
+    batch.publish()
+    batch.write(0, 1, keys_from=1000)
+    assert _blocking(batch) == []
+    batch.write(0, 20, keys_from=1000)
+    (result,) = [one for one in batch.audit().failed if one.blocking]
+    assert result.message == (
+        "20 of 20 new rows of crm are rejected (100.0%), at most 15.0% are expected (20 of 80 with the batches before)"
+    )
+
+
+def test_a_small_sound_batch_after_bad_ones_passes(batch: Batches) -> None:
+    batch.write(0, 49)
+    batch.publish()
+    batch.write(5, 0, keys_from=1000)
+    assert _blocking(batch) == []
+
+
 def test_a_batch_of_mostly_rejected_rows_is_held(batch: Batches) -> None:
     batch.write(10, 40)
     assert _blocking(batch) == [REJECT_SHARE]
