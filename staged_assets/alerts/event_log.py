@@ -79,22 +79,18 @@ def read(instance: DagsterInstance, position: Position, now: float, limit: int) 
     if rewound:
         position = _found_again(instance, position)
     entries: dict[int, EventLogEntry] = {}
-    horizon: int | None = None
     for event_type in EVENT_TYPES:
-        most = limit + len(position.recent)
-        found = read_entries(instance, position.settled, event_type, most)
-        entries.update(found)
-        if len(found) >= most:
-            horizon = min(max(found), horizon or max(found))
-    within = [event_id for event_id in sorted(entries) if horizon is None or event_id <= horizon]
-    new = [event_id for event_id in within if position.recent.get(event_id) != entries[event_id].timestamp]
-    if len(new) > limit:
-        new, horizon = new[:limit], new[limit - 1]
-    recent = {event_id: entries[event_id].timestamp for event_id in within if horizon is None or event_id <= horizon}
+        # One more than can be taken: so there is more wherever a type was not read to its end.
+        entries |= read_entries(instance, position.settled, event_type, limit + len(position.recent) + 1)
+    ids = sorted(entries)
+    new = [event_id for event_id in ids if position.recent.get(event_id) != entries[event_id].timestamp]
+    more = len(new) > limit
+    if more:
+        new = new[:limit]
+        ids = [event_id for event_id in ids if event_id <= new[-1]]
+    recent = {event_id: entries[event_id].timestamp for event_id in ids}
     position = Position(settled=position.settled, settled_at=position.settled_at, recent=recent).settle(now)
-    return Reading(
-        entries=[entries[event_id] for event_id in new], position=position, more=horizon is not None, rewound=rewound
-    )
+    return Reading([entries[event_id] for event_id in new], position, more, rewound)
 
 
 def _time_of(instance: DagsterInstance, event_id: int) -> float | None:
