@@ -1,7 +1,6 @@
 """Dagster's instance: its home, and a job run in this process with its events recorded there."""
 
 import os
-import shutil
 from pathlib import Path
 
 from staged_assets.settings import PACKAGE, Settings
@@ -18,7 +17,12 @@ def prepare_home(settings: Settings) -> Path:
         return Path(given)
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PACKAGE / "dagster.yaml", home / "dagster.yaml")
+    content, configuration = (PACKAGE / "dagster.yaml").read_bytes(), home / "dagster.yaml"
+    if not configuration.exists() or configuration.read_bytes() != content:
+        # Whole or not at all: another run may be reading it.
+        unfinished = home / f".dagster.yaml.{os.getpid()}"
+        unfinished.write_bytes(content)
+        unfinished.replace(configuration)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     return home

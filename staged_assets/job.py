@@ -109,7 +109,7 @@ def run_job(
             raise_on_error=False,
         )
         seconds = time.perf_counter() - started
-        failures = [_reason(event) for event in result.get_step_failure_events()]
+        failures = [reason for event in result.get_step_failure_events() for reason in _reasons(event)]
         show("status", "counting")
         status = read_status(settings)
         with connect(settings, read_only=True) as connection:
@@ -131,16 +131,18 @@ def _known_systems(systems: Sequence[str], definitions: Any) -> None:
             raise ConfigurationError(f"There is no source system {name!r}: there are {', '.join(known)}.")
 
 
-def _reason(event: Any) -> str:
-    """The sentence that a failed step ends with: the project's own where there is one, else the root cause's."""
+def _reasons(event: Any) -> list[str]:
+    """The sentences that a failed step ends with: the project's own where there are, else the root cause's."""
+    from staged_assets.staging.assets import FAILURES
+
     failure = event.step_failure_data.user_failure_data
-    if failure and failure.description:
-        return str(failure.description)
+    if failure:
+        return list(failure.metadata[FAILURES].value)
     own = {error.__name__ for error in (StagedAssetsError, *StagedAssetsError.__subclasses__())}
     error = event.step_failure_data.error
     while error.cls_name not in own and error.cause is not None:
         error = error.cause
-    return str(error.message).strip().splitlines()[0].removeprefix(f"{errors.__name__}.{error.cls_name}: ")
+    return [str(error.message).strip().splitlines()[0].removeprefix(f"{errors.__name__}.{error.cls_name}: ")]
 
 
 @contextmanager

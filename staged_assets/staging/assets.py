@@ -32,6 +32,9 @@ from staged_assets.staging.translator import (
 #: One pool for every writer: the warehouse is one file, and a writer excludes every other process.
 WAREHOUSE_POOL = "warehouse"
 
+#: Metadata of a failed step: one sentence for each thing that could not be done.
+FAILURES = "failures"
+
 logger = logging.getLogger(__name__)
 
 Event = dg.MaterializeResult[Any] | dg.AssetCheckResult
@@ -90,7 +93,7 @@ class _StagedAreaRun:
             yield from self._land()
             yield from self._refresh()
         if self._failures:
-            raise dg.Failure(" ".join(self._failures), allow_retries=True)
+            raise dg.Failure(" ".join(self._failures), metadata={FAILURES: self._failures}, allow_retries=True)
 
     def _land(self) -> Iterator[Event]:
         for dataset in DATASETS:
