@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from staged_assets.demo.activity import advance
+from staged_assets_tests.command_line import CommandLine
 from staged_assets_tests.staged_area import WAREHOUSE, NewArea, StagedArea, copy_warehouse
 
 
@@ -23,12 +25,12 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_warehouse(shared_home: Path) -> Path:
+def empty_warehouse(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the reference data and empty raw tables, nothing published."""
     folder = shared_home / "empty"
     with FileLock(shared_home / "empty.lock"):
         if not folder.exists():
-            unfinished = shared_home / "unfinished"
+            unfinished = tmp_path_factory.mktemp("unfinished") / "empty"
             area = StagedArea(shared_home, unfinished / WAREHOUSE)
             area.land("touchpoints", "crm", [])
             area.refresh(["touchpoints"], companions=[])
@@ -39,12 +41,12 @@ def empty_warehouse(shared_home: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published_warehouse(shared_home: Path, empty_warehouse: Path) -> Path:
+def published_warehouse(shared_home: Path, empty_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, with all outputs published, and empty: the next refresh is incremental."""
     folder = shared_home / "published"
     with FileLock(shared_home / "published.lock"):
         if not folder.exists():
-            unfinished = shared_home / "unfinished_published"
+            unfinished = tmp_path_factory.mktemp("unfinished") / "published"
             StagedArea(shared_home, copy_warehouse(empty_warehouse, unfinished)).refresh()
             unfinished.rename(folder)
     return folder / WAREHOUSE
@@ -68,3 +70,27 @@ def new_area(
             shutil.rmtree(folder)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def homes(shared_home: Path, published_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two homes: `before`, of a demo that was run once and has news since, and `after`, where these were run, too."""
+    folder = shared_home / "homes"
+    with FileLock(shared_home / "homes.lock"):
+        if not folder.exists():
+            unfinished = tmp_path_factory.mktemp("unfinished") / "homes"
+            before = CommandLine(unfinished / "before")
+            before.share_parsed_project(shared_home)
+            before.run("run", "--scale", "1000", "--json").expect_success()
+            advance(before.settings.demo_path, changes=200)
+            before.copy(unfinished / "after").run("run", "--json").expect_success()
+            unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def command(homes: Path, tmp_path: Path) -> Iterator[CommandLine]:
+    """The command in a home that was run once, with news that have not been landed."""
+    command = CommandLine(homes / "before").copy(tmp_path / "home")
+    yield command
+    shutil.rmtree(command.home)

@@ -1,0 +1,1 @@
+"""What goes wrong: processes killed anywhere, sources and disks that fail."""

@@ -1,0 +1,125 @@
+"""Killed by SIGKILL anywhere, and run again: every output is the one of an undisturbed run."""
+
+import hashlib
+from pathlib import Path
+from random import Random
+from shutil import copyfile, rmtree
+
+import pytest
+
+from staged_assets_tests.faults.conftest import Work, Worker, content
+from staged_assets_tests.faults.worker import Order
+from staged_assets_tests.staged_area import Outputs, StagedArea, copy_warehouse, differences
+
+#: How often: in each of the three works, at a random moment and before a statement; while the demo is made; while
+#: reference data is loaded.
+MOMENTS, STATEMENTS, WHILE_DEMO, WHILE_LOADING = 12, 10, 3, 3
+
+EACH_WORK = pytest.mark.parametrize("name", ["first run", "next run", "full refresh"])
+
+
+def test_they_are_at_least_fifty() -> None:
+    assert 3 * (MOMENTS + STATEMENTS) + WHILE_DEMO + WHILE_LOADING >= 50
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    works: dict[str, Work], worker: Worker, shared_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Order, tuple[Outputs, Outputs]]]:
+    """Each work done at once: its answer, and what there is then."""
+    done = {}
+    for number, (name, work) in enumerate(works.items()):
+        warehouse = copy_warehouse(work.template, tmp_path_factory.mktemp("undisturbed") / str(number))
+        done[name] = work.run(worker, warehouse), content(warehouse, shared_home)
+    return done
+
+
+def _assert_same(found: tuple[Outputs, Outputs], expected: tuple[Outputs, Outputs]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert differences(one, other) == {}
+
+
+@EACH_WORK
+def test_killed_at_random_moments(
+    name: str,
+    works: dict[str, Work],
+    undisturbed: dict[str, tuple[Order, tuple[Outputs, Outputs]]],
+    worker: Worker,
+    shared_home: Path,
+    tmp_path: Path,
+) -> None:
+    work, (answer, expected), dice = works[name], undisturbed[name], Random(name)
+    for chain in range(MOMENTS // 4):
+        warehouse = copy_warehouse(work.template, tmp_path / f"{chain}")
+        kills = 0
+        # Four times in a row, each where the ones before have left it.
+        while kills < 4:
+            told = work.run(worker, warehouse, killed_after=dice.uniform(0, answer["seconds"]))
+            if told["ended"] == "killed":
+                kills += 1
+            else:
+                _assert_same(content(warehouse, shared_home), expected)
+                copyfile(work.template, warehouse)
+        work.run(worker, warehouse)
+        _assert_same(content(warehouse, shared_home), expected)
+
+
+@EACH_WORK
+def test_killed_between_two_statements(
+    name: str,
+    works: dict[str, Work],
+    undisturbed: dict[str, tuple[Order, tuple[Outputs, Outputs]]],
+    worker: Worker,
+    shared_home: Path,
+    tmp_path: Path,
+) -> None:
+    work, (answer, expected) = works[name], undisturbed[name]
+    for number in range(1, STATEMENTS + 1):
+        # The later half is where it publishes: more of them fall there.
+        statement = round(answer["statements"] * (number / STATEMENTS) ** 0.6)
+        warehouse = copy_warehouse(work.template, tmp_path / f"{number}")
+        assert work.run(worker, warehouse, killed_before=statement)["ended"] == "killed"
+        work.run(worker, warehouse)
+        _assert_same(content(warehouse, shared_home), expected)
+
+
+def test_killed_while_reference_data_is_loaded(
+    works: dict[str, Work],
+    undisturbed: dict[str, tuple[Order, tuple[Outputs, Outputs]]],
+    worker: Worker,
+    shared_home: Path,
+    empty_warehouse: Path,
+    tmp_path: Path,
+) -> None:
+    work = works["first run"]
+    warehouse = copy_warehouse(empty_warehouse, tmp_path / "area")
+    area = StagedArea(shared_home, warehouse)
+    area.execute("drop schema reference cascade; drop table control.reference")
+    for number in (4, 24, 44)[:WHILE_LOADING]:
+        told = work.run(worker, warehouse, killed_before=number, among='"reference"')
+        assert told["ended"] == "killed"
+    work.run(worker, warehouse)
+    _assert_same(content(warehouse, shared_home), undisturbed["first run"][1])
+
+
+def test_killed_while_the_demo_is_made(worker: Worker, tmp_path: Path) -> None:
+    made, undisturbed, dice = tmp_path / "made", tmp_path / "undisturbed", Random("demo")
+    seconds = worker.tell(work="demo", path=str(undisturbed), scale=1_000)["seconds"]
+    kills = 0
+    while kills < WHILE_DEMO:
+        told = worker.tell(work="demo", path=str(made), scale=1_000, killed_after=dice.uniform(0, seconds))
+        kills += told["ended"] == "killed"
+        if made.exists():
+            # It was quicker this time: what is there is whole.
+            assert _digests(made) == _digests(undisturbed)
+            rmtree(made)
+    worker.tell(work="demo", path=str(made), scale=1_000)
+    assert _digests(made) == _digests(undisturbed)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
