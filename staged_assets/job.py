@@ -95,12 +95,13 @@ def run_job(
         from staged_assets.definitions import defs_for
 
         definitions = defs_for(settings)
+        instance = dg.DagsterInstance.get()
         started, started_at = time.perf_counter(), datetime.now(UTC).replace(tzinfo=None)
         job = definitions.resolve_job_def("refresh_all")
         selection = [key for key in job.asset_layer.executable_asset_keys if _wanted(key.path, datasets, land)]
         _known_systems(systems, definitions)
         result = job.execute_in_process(
-            instance=dg.DagsterInstance.get(),
+            instance=instance,
             asset_selection=selection if set(selection) != set(job.asset_layer.executable_asset_keys) else None,
             run_config={
                 "ops": {"staged_area": {"config": {"systems": list(systems), "full_refresh": full_refresh}}},

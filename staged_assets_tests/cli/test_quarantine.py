@@ -68,7 +68,7 @@ def test_export_writes_every_row(ending: str, homes: Path, rejected: list[dict[s
     ended = CommandLine(homes / "after").run("quarantine", "export", "sales", "--to", str(file))
     assert f"{len(rejected)} rejected rows of sales are in" in ended.expect_success().out
     reader = {"csv": "read_csv", "parquet": "read_parquet"}.get(ending, "read_json")
-    options = ", all_varchar = true" if ending == "csv" else ""
+    options = ", all_varchar = true, allow_quoted_nulls = false" if ending == "csv" else ""
     found = duckdb.execute(f"select _raw_row_id, sale_id from {reader}(?{options})", [str(file)]).fetchall()
     assert sorted(found, key=str) == sorted(((row["_raw_row_id"], row["sale_id"]) for row in rejected), key=str)
 
@@ -91,7 +91,7 @@ def test_a_corrected_row_is_staged_and_the_rejected_one_stays_in_raw(command: Co
         assert sales["pending"] == sales["unexplained"] == 0
     with connect(command.settings, read_only=True) as connection:
         found = connection.execute(
-            "select sale_date::varchar, raw._extra from staged.stg_sales join raw.sales as raw using (_raw_row_id)"
+            "select stg_sales.sale_date::varchar, raw._extra from staged.stg_sales join raw.sales as raw using (_raw_row_id)"
             " where json_extract_string(raw._extra, '$._corrects') = ?",
             [row["_raw_row_id"]],
         ).fetchall()

@@ -42,7 +42,7 @@ def test_only_from_the_system_that_is_asked(command: CommandLine) -> None:
     before = command.run("status", "--json").json["datasets"]
     ended = command.run("run", "--system", "erp", "--json").expect_success()
     changed = {name for name, entry in ended.json["datasets"].items() if entry["landed"] > before[name]["landed"]}
-    assert changed == {"items", "inventory", "shops", "location_dimension"}
+    assert changed == {"items", "inventory", "shops", "location_dimension", "suppliers"}
 
 
 def test_two_runs_at_once_queue(command: CommandLine, homes: Path) -> None:

@@ -1,0 +1,79 @@
+"""Dagster's SQLite storage with connections that are kept.
+
+Dagster's own opens an event log anew for each statement, with a new SQLAlchemy engine that has to compile the statement
+anew, and closes it, which writes the whole journal back: four fifths of the time that recording a run takes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from sqlalchemy import Connection, Engine, create_engine, event
+
+#: Event logs kept open at once: the index, and those of the last runs.
+OPEN_LOGS = 8
+
+#: Seconds to wait for another process that writes the same log.
+BUSY_TIMEOUT = 1000
+
+
+class EventLogStorage(SqliteEventLogStorage):
+    """One log for each run and an index of all, as Dagster's own lays them out; the last few stay open."""
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock, self._engine(shard).begin() as connection:
+            yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; one that it has stays."""
+        tables: set[str] = self.__dict__.setdefault("_tables", set())
+        if table_name not in tables and super().has_table(table_name):
+            tables.add(table_name)
+        return table_name in tables
+
+    def wipe(self) -> None:
+        """Delete all logs."""
+        self._close()
+        super().wipe()
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._close()
+        super().dispose()
+
+    def _engine(self, shard: str) -> Engine:
+        engines = self.__dict__.setdefault("_engines", OrderedDict())
+        if shard not in engines:
+            engine = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": BUSY_TIMEOUT})
+            # A log loses nothing if a process dies; if the machine does, perhaps its last events.
+            event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            engines[shard] = engine
+        engines.move_to_end(shard)
+        while len(engines) > OPEN_LOGS:
+            engines.popitem(last=False)[1].dispose()
+        return engines[shard]
+
+    def _close(self) -> None:
+        with self._db_lock:
+            for engine in self.__dict__.pop("_engines", {}).values():
+                engine.dispose()
+
+
+class SqliteStorage(DagsterSqliteStorage):
+    """Dagster's storage of runs, events and schedules in SQLite files, for `dagster.yaml`. Needs `base_dir`."""
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        super().__init__(base_dir, inst_data=inst_data)
+        self._event_log_storage = EventLogStorage(self._event_log_storage._base_dir)
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "SqliteStorage":
+        """As Dagster makes it from its configuration."""
+        return cls.from_local(inst_data=inst_data, **config_value)

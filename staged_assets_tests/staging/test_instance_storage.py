@@ -1,0 +1,65 @@
+"""Dagster's event log with connections that are kept: the same as Dagster's own reads and writes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from staged_assets.instance_storage import OPEN_LOGS, EventLogStorage
+from staged_assets.settings import PACKAGE
+
+
+@dg.multi_asset(specs=[dg.AssetSpec("stored")], check_specs=[dg.AssetCheckSpec("looked_at", asset="stored")])
+def stored() -> Iterator[Any]:
+    yield dg.MaterializeResult(asset_key="stored", metadata={"rows": 3})
+    yield dg.AssetCheckResult(asset_key="stored", check_name="looked_at", passed=False)
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.DagsterInstance:
+    """One with the configuration that the package ships."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "dagster.yaml").write_bytes((PACKAGE / "dagster.yaml").read_bytes())
+    return dg.DagsterInstance.get()
+
+
+def _logs(storage: SqliteEventLogStorage, run_id: str) -> list[str]:
+    return [str(entry.dagster_event_type) for entry in storage.get_logs_for_run(run_id)]
+
+
+def test_the_shipped_configuration_uses_it(instance: dg.DagsterInstance) -> None:
+    assert isinstance(instance.event_log_storage, EventLogStorage)
+
+
+def test_another_process_reads_with_dagsters_own_what_it_wrote(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run_id = dg.materialize([stored], instance=instance).run_id
+    own = SqliteEventLogStorage(str(tmp_path / "history" / "runs"))
+    assert "DagsterEventType.ASSET_CHECK_EVALUATION" in _logs(own, run_id)
+    assert _logs(own, run_id) == _logs(instance.event_log_storage, run_id)
+    (record,) = own.get_asset_records([dg.AssetKey("stored")])
+    assert record.asset_entry.last_materialization.asset_materialization.metadata["rows"].value == 3
+
+
+def test_it_reads_what_another_process_writes(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run_id = dg.materialize([stored], instance=instance).run_id
+    before = _logs(instance.event_log_storage, run_id)
+    own = SqliteEventLogStorage(str(tmp_path / "history" / "runs"))
+    own.store_event(own.get_logs_for_run(run_id)[0])
+    assert len(_logs(instance.event_log_storage, run_id)) == len(before) + 1
+
+
+def test_only_the_last_logs_stay_open(instance: dg.DagsterInstance) -> None:
+    runs = [dg.materialize([stored], instance=instance).run_id for _ in range(OPEN_LOGS + 2)]
+    storage = instance.event_log_storage
+    assert len(storage.__dict__["_engines"]) == OPEN_LOGS
+    assert "DagsterEventType.RUN_SUCCESS" in _logs(storage, runs[0])
+
+
+def test_after_a_wipe_it_begins_anew(instance: dg.DagsterInstance) -> None:
+    run_id = dg.materialize([stored], instance=instance).run_id
+    instance.wipe()
+    assert _logs(instance.event_log_storage, run_id) == []
+    assert _logs(instance.event_log_storage, dg.materialize([stored], instance=instance).run_id) != []
