@@ -91,7 +91,8 @@ def test_a_corrected_row_is_staged_and_the_rejected_one_stays_in_raw(command: Co
         assert sales["pending"] == sales["unexplained"] == 0
     with connect(command.settings, read_only=True) as connection:
         found = connection.execute(
-            "select stg_sales.sale_date::varchar, raw._extra from staged.stg_sales join raw.sales as raw using (_raw_row_id)"
+            "select stg_sales.sale_date::varchar, raw._extra"
+            " from staged.stg_sales join raw.sales as raw using (_raw_row_id)"
             " where json_extract_string(raw._extra, '$._corrects') = ?",
             [row["_raw_row_id"]],
         ).fetchall()

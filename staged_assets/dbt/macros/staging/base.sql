@@ -166,8 +166,8 @@ count only for rows that are no deletes; without it, deletes have none. Nothing 
             {%- do codes.append('when ' ~ is_blank(raw) ~ " then 'missing'") -%}
         {%- endif -%}
         {%- if column.type == 'percentage' -%}
-            {%- set number = parse_decimal("replace(" ~ raw ~ ", '%', '')", '_source_system') -%}
-            {%- do codes.append('when ' ~ number ~ " is not null then 'out_of_range'") -%}
+            {%- set number = parse_decimal('rtrim(regexp_replace(' ~ raw ~ ", '%[ ]*$', ''))", '_source_system') -%}
+            {%- do codes.append('when ' ~ number ~ " not between 0 and 100 then 'out_of_range'") -%}
         {%- endif -%}
         {%- set otherwise = "'" ~ violation_code(column.type) ~ "'" -%}
         {%- set code = 'case ' ~ codes | join(' ') ~ ' else ' ~ otherwise ~ ' end' if codes else otherwise -%}
