@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from staged_assets.alerts.sensor import build_alert_sensor
 from staged_assets.demo.resource import DemoSystems
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import Settings, load_settings
@@ -19,14 +20,14 @@ from staged_assets.validation.masking import personal_columns
 
 
 def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything of the staged area: assets, checks, one job for all and one for each source system.
+    """Everything of the staged area: assets, checks, one job for all and one for each source system, alerts.
 
     Args:
         settings: by default read from the environment.
         resource_overrides: resources by name, instead of the configured ones (the seam for tests).
 
     Raises:
-        ConfigurationError: a setting or `sources.yaml` is wrong.
+        ConfigurationError: a setting, `sources.yaml`, `validation.yaml` or `alerts.yaml` is wrong.
     """
     settings = settings or load_settings()
     sources = load_sources(settings.sources_path)
@@ -49,6 +50,7 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
                 for name in sources.systems
             ),
         ],
+        sensors=[build_alert_sensor(settings)],
         # One run is one process: dbt's manifest is parsed once, the engine is opened once.
         executor=dg.in_process_executor,
         resources={
