@@ -149,7 +149,7 @@ class _StagedAreaRun:
         if not datasets and not companions:
             return
         full = datasets if self._config.full_refresh else ()
-        for outcome in self._refresh.run(datasets, companions, full=full, run_id=self._context.run_id):
+        for outcome in self._refresh.run(datasets, companions, full=full, run_id=self._context.run.run_id):
             if outcome.status == "failed":
                 self._failures.append(f"{outcome.name}: {outcome.message}.")
             if outcome.good:
