@@ -36,6 +36,10 @@ quarantine_app = typer.Typer(
     no_args_is_help=True, help="Rows that were rejected: see them, take them out, bring corrected ones back."
 )
 app.add_typer(quarantine_app, name="quarantine")
+audit_app = typer.Typer(
+    no_args_is_help=True, help="Batches that were held back before they were published: see why, release them."
+)
+app.add_typer(audit_app, name="audit")
 
 #: Where the output is no terminal, a table is as wide as it needs to be.
 _WIDTH = None if sys.stdout.isatty() else 200
@@ -210,12 +214,60 @@ def quarantine_replay(
     _end(result, as_json)
 
 
-def _end(result: "JobResult", as_json: bool) -> NoReturn:
+@audit_app.command("show")
+def audit_show(dataset: DatasetArgument, as_json: Json = False) -> None:
+    """Why a batch is held back: rules, counts, a sample with raw row ids, and the query for the rest."""
+    from staged_assets import audits, report
+
+    _known([dataset], DATASETS, "dataset")
+    found = audits.explain(load_settings(), dataset)
+    if as_json:
+        _print_json(found)
+    else:
+        report.print_audit(out, found)
+
+
+@audit_app.command("release")
+def audit_release(
+    dataset: DatasetArgument,
+    reason: Annotated[str, typer.Option(help="Why the batch may be published as it is; it is recorded.")],
+    by: Annotated[str | None, typer.Option(help="Who decides so; by default the user of this session.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a held batch on purpose, as it was held. Who, when and why are recorded; `show` lists them."""
+    from staged_assets import audits
+    from staged_assets.job import run_job
+
+    settings = load_settings()
+    _known([dataset], DATASETS, "dataset")
+    release = audits.release(settings, dataset, reason=reason, by=by)
+    err.print(f"The held batch of {dataset} is released by {release['released_by']}; publishing it.", highlight=False)
+    result = run_job(settings, systems=[], datasets=[dataset], land=False, console=err)
+    _end(result, as_json, release=release)
+
+
+@audit_app.command("rules")
+def audit_rules(
+    dataset: Annotated[str | None, typer.Argument(help="One of the fourteen; all by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The rules that batches are audited by and published tables checked by, as they are configured."""
+    from staged_assets import audits, report
+
+    _known([dataset] if dataset else [], DATASETS, "dataset")
+    found = audits.rules(load_settings(), [dataset] if dataset else list(DATASETS))
+    if as_json:
+        _print_json(found)
+    else:
+        report.print_rules(out, found)
+
+
+def _end(result: "JobResult", as_json: bool, **more: Any) -> NoReturn:
     """Say how a run ended: the result on standard output, what went wrong on standard error, and in the status."""
     from staged_assets import report
 
     if as_json:
-        _print_json(result.as_dict())
+        _print_json({**result.as_dict(), **more})
     else:
         report.print_run(out, result)
     report.print_problems(err, result)

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from staged_assets.alerts.sensor import build_alert_sensor
 from staged_assets.demo.resource import DemoSystems
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import Settings, load_settings
@@ -12,27 +13,30 @@ from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets
 from staged_assets.staging.project import StagingProject
 from staged_assets.staging.resource import WarehouseResource
+from staged_assets.validation.checks import TableChecks
 from staged_assets.validation.config import load_validation
 from staged_assets.validation.gate import AuditGate
 from staged_assets.validation.masking import personal_columns
 
 
 def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything of the staged area: assets, checks, one job for all and one for each source system.
+    """Everything of the staged area: assets, checks, one job for all and one for each source system, alerts.
 
     Args:
         settings: by default read from the environment.
         resource_overrides: resources by name, instead of the configured ones (the seam for tests).
 
     Raises:
-        ConfigurationError: a setting or `sources.yaml` is wrong.
+        ConfigurationError: a setting, `sources.yaml`, `validation.yaml` or `alerts.yaml` is wrong.
     """
     settings = settings or load_settings()
     sources = load_sources(settings.sources_path)
     project = StagingProject(settings)
-    gate = AuditGate(load_validation(settings.validation_path), personal_columns(project.manifest))
+    validation, personal = load_validation(settings.validation_path), personal_columns(project.manifest)
+    gate = AuditGate(validation, personal)
+    tables = TableChecks(validation, personal, settings.home)
     return dg.Definitions(
-        assets=build_assets(settings, sources, project, gate),
+        assets=build_assets(settings, sources, project, gate, tables),
         jobs=[
             _job(
                 "refresh_all",
@@ -46,6 +50,9 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
                 for name in sources.systems
             ),
         ],
+        sensors=[build_alert_sensor(settings)],
+        # One run is one process: dbt's manifest is parsed once, the engine is opened once.
+        executor=dg.in_process_executor,
         resources={
             "operational_systems": _operational_systems(settings),
             "warehouse": WarehouseResource(database=str(settings.warehouse_path)),
@@ -71,8 +78,6 @@ def _job(name: str, description: str, system: str | None, sources: Sources, proj
         name,
         selection=dg.AssetSelection.assets(*keys),
         description=description,
-        # One run is one process: dbt's manifest is parsed once, the engine is opened once.
-        executor_def=dg.in_process_executor,
         config={"ops": {"staged_area": {"config": {"systems": [system] if system else []}}}},
     )
 

@@ -89,6 +89,61 @@ def print_quarantine_rows(console: Console, dataset: str, found: Sequence[Mappin
         console.print(f"No such rows in the quarantine of {dataset}.")
 
 
+def print_audit(console: Console, found: Mapping[str, Any]) -> None:
+    """Why a batch is held back, rule by rule, and what was released before."""
+    dataset, held = found["dataset"], found["held"]
+    if held is None:
+        console.print(f"No batch of {dataset} is held back.")
+    else:
+        console.print(Text(held["message"], style="red"), soft_wrap=True)
+        console.print(
+            f"Held since {held['first_held_at']:%Y-%m-%d %H:%M} UTC, last by run {held['run_id'][:8]}; what was"
+            f" published before stays. It holds the raw rows up to landing id {held['upto']}.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for rule in held["rules"]:
+            _print_rule(console, rule)
+        console.print(
+            "The next run publishes it by itself once the source has sent the rows again, and soundly; to publish it as"
+            f" it is: 'staged-assets audit release {dataset} --reason …'.",
+            soft_wrap=True,
+        )
+    for release in found["releases"]:
+        console.print(
+            Text(
+                f"Released {release['released_at']:%Y-%m-%d %H:%M} UTC by {release['released_by']}:"
+                f" {release['reason']} ({_state(release)})"
+            ),
+            soft_wrap=True,
+        )
+
+
+def _print_rule(console: Console, rule: Mapping[str, Any]) -> None:
+    style = "red" if rule["severity"] == "error" else "yellow"
+    console.print(Text.assemble((f"{rule['rule']}: ", style), rule["message"]), soft_wrap=True)
+    for row in rule["sample"]:
+        console.print(Text("  " + ", ".join(f"{name} {value}" for name, value in row.items())), soft_wrap=True)
+    if rule["query"]:
+        console.print(Text(f"  All of them: {' '.join(rule['query'].split())}"), soft_wrap=True)
+
+
+def _state(release: Mapping[str, Any]) -> str:
+    if release["closed_at"] is None:
+        return "not published yet"
+    return "published" if release["published"] else "not used: another batch was published"
+
+
+def print_rules(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """Rules, one line each."""
+    table = Table(title="Rules", box=box.SIMPLE)
+    for heading in ("dataset", "rule", "severity", "of", "what must hold"):
+        table.add_column(heading, overflow="fold")
+    for rule in found:
+        table.add_row(rule["dataset"], rule["rule"], rule["severity"], " and ".join(rule["of"]), rule["description"])
+    console.print(table)
+
+
 def _table(datasets: Mapping[str, Mapping[str, Any]], title: str) -> Table:
     table = Table(title=title, box=box.SIMPLE)
     table.add_column("dataset", no_wrap=True)

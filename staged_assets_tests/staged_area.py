@@ -19,10 +19,12 @@ from staged_assets.landing.warehouse import connect
 from staged_assets.settings import DEMO_SOURCES, Settings
 from staged_assets.sources.config import load_sources
 from staged_assets.staging import control
-from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
 from staged_assets.staging.outcomes import Outcome
 from staged_assets.staging.project import DataTest, StagingProject
 from staged_assets.staging.refresh import Refresh
+from staged_assets.validation.checks import TableChecks
+from staged_assets.validation.config import load_validation
+from staged_assets.validation.masking import personal_columns
 
 #: The table names in a parsed manifest begin with the file's name: all warehouses of one home must have the same.
 WAREHOUSE = "warehouse.duckdb"
@@ -60,7 +62,8 @@ class StagedArea:
         self.settings = Settings(home=home, warehouse=path)
         self.project = (StagingProject if checked else UncheckedProject)(self.settings)
         feeds = {name: [system for system, _ in SOURCES.feeds_of(name)] for name in DATASETS}
-        self._refresh = Refresh(self.settings, self.project, SOURCES.formats, feeds)
+        checks = TableChecks(load_validation(), personal_columns(self.project.manifest), home) if checked else None
+        self._refresh = Refresh(self.settings, self.project, SOURCES.formats, feeds, checks=checks)
 
     def land(self, dataset: str, system: str, rows: Sequence[Row]) -> Landed:
         """Land rows in the dataset's own columns, as `land_rows` takes them."""
@@ -100,14 +103,11 @@ class StagedArea:
         made = [name for name in self.project.companions if companions is None or name in companions]
         return {o.name: o for o in self._refresh.run(names, made, full=names if full else ())}
 
-    def check(self, names: Iterable[str]) -> dict[str, NodeResult]:
-        """Run data tests by name on what is published now, as a refresh does."""
-        variables = {
-            "sources": SOURCES.formats,
-            "refresh": {name: {"upto": mark} for name, mark in self.watermarks().items()},
-            "phase": "all",
-        }
-        return DbtRunner(self.project).run("test", names, variables)
+    def check(self, name: str, datasets: Iterable[str]) -> dict[str, str]:
+        """Run a check by itself on what is published of these datasets now: dataset → its status."""
+        found = self._refresh.check({f"stg_{dataset}": [name] for dataset in datasets})
+        assert found.problems == {}
+        return {model.removeprefix("stg_"): one.status for model, (one,) in found.results.items()}
 
     @contextmanager
     def copy(self) -> Iterator["StagedArea"]:

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterInstance, EventLogEntry
 
-from staged_assets.alerts.observations import Facts, Observation, Subject, check_facts
+from staged_assets.alerts.observations import Facts, Observation, Subject, check_facts, rule_facts
 from staged_assets.catalogue import DATASETS
+from staged_assets.checked import AUDITED
 
 DATASET_TAG = "staged_assets/dataset"
 
@@ -66,7 +67,7 @@ class Interpreter:
         if event is None:
             return
         if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
-            yield self._check(entry, event.asset_check_evaluation_data)
+            yield from self._check(entry, event.asset_check_evaluation_data)
         elif event.event_type == DagsterEventType.FRESHNESS_STATE_CHANGE:
             yield from self._freshness(entry, event.asset_freshness_state_change_data)
         elif event.event_type == DagsterEventType.RUN_FAILURE:
@@ -74,10 +75,10 @@ class Interpreter:
         elif event.event_type == DagsterEventType.RUN_SUCCESS and self._has_open_runs():
             yield self._successful_run(entry)
 
-    def _check(self, entry: EventLogEntry, evaluation: dg.AssetCheckEvaluation) -> Observation:
+    def _check(self, entry: EventLogEntry, evaluation: dg.AssetCheckEvaluation) -> Iterator[Observation]:
         concern = self._concern_of(evaluation.asset_key)
         partition = f"@{_digest([evaluation.partition])}" if evaluation.partition else ""
-        return Observation(
+        whole = Observation(
             Subject(kind="check", name=_name(evaluation.asset_key), part=evaluation.check_name + partition),
             failing=not evaluation.passed,
             at=entry.timestamp,
@@ -87,6 +88,18 @@ class Interpreter:
             owners=concern.owners,
             datasets=concern.datasets,
         )
+        # A batch that is held back is one matter, by however many rules.
+        rules = [] if evaluation.check_name == AUDITED else rule_facts(evaluation.metadata)
+        if not rules or evaluation.passed or all(rule.severity is None for rule in rules):
+            yield whole
+        for rule in rules:
+            yield replace(
+                whole,
+                subject=whole.subject.model_copy(update={"rule": rule.rule}),
+                failing=rule.severity is not None,
+                severity=rule.severity or whole.severity,
+                facts=rule.facts,
+            )
 
     def _freshness(self, entry: EventLogEntry, change: Any) -> Iterator[Observation]:
         state = change.new_state.value

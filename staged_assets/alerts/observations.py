@@ -24,10 +24,14 @@ NUMBERS = {
 NAMES = {"rule": ("rule",), "column": ("column",)}
 ROW_IDS = "raw_row_ids"
 
+#: Of a check that sums up several rules: those that do not hold, with the keys above, and the names of the others.
+FAILING_RULES = "failing_rules"
+HOLDING_RULES = "rules_holding"
+
 #: Raw row ids that are told at most.
 MOST_ROW_IDS = 3
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,99}")
 _ROW_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -62,17 +66,19 @@ class Subject(BaseModel, frozen=True):
     Attributes:
         kind: a `check`, the `run`s of a job, or an asset's `freshness`.
         name: the asset's key (joined by `/`), or the job's name.
+        rule: of a check that sums up several, so that each fails and recovers for itself.
         part: the check's name; of a run of some assets only, what tells it from runs of others.
     """
 
     kind: Kind
     name: str
     part: str = ""
+    rule: str = ""
 
     @property
     def key(self) -> str:
         """One text that identifies it."""
-        return f"{self.kind}:{self.name}:{self.part}"
+        return f"{self.kind}:{self.name}:{self.part}" + (f":{self.rule}" if self.rule else "")
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,43 @@ def check_facts(metadata: Mapping[str, dg.MetadataValue]) -> Facts:
     return Facts(**names, failing=failing, rows=rows, share=share, raw_row_ids=_row_ids(metadata))
 
 
+@dataclass(frozen=True)
+class RuleFacts:
+    """What a check that sums up several rules says of one: `severity` is None where it holds."""
+
+    rule: str
+    severity: Severity | None
+    facts: Facts = field(default_factory=Facts)
+
+
+def rule_facts(metadata: Mapping[str, dg.MetadataValue]) -> list[RuleFacts]:
+    """Each rule of a check that sums up several; nothing, where it does not."""
+    failing, holding = (_list(metadata.get(key)) for key in (FAILING_RULES, HOLDING_RULES))
+    found = [_rule_facts(entry) for entry in failing if isinstance(entry, dict)]
+    return [one for one in found if one.rule] + [RuleFacts(n, None) for n in holding if _is_name(n)]
+
+
+def _rule_facts(entry: Mapping[str, Any]) -> RuleFacts:
+    numbers = {name: entry[name] for name in NUMBERS if isinstance(entry.get(name), int | float)}
+    names = {name: entry[name] for name in NAMES if _is_name(entry.get(name))}
+    metadata: dict[str, dg.MetadataValue] = {
+        **{name: dg.MetadataValue.float(float(number)) for name, number in numbers.items()},
+        **{name: dg.MetadataValue.text(text) for name, text in names.items()},
+        ROW_IDS: dg.MetadataValue.json(entry.get(ROW_IDS) or []),
+    }
+    return RuleFacts(
+        names.get("rule", ""), "warn" if entry.get("severity") == "warning" else "error", check_facts(metadata)
+    )
+
+
+def _list(value: dg.MetadataValue | None) -> list[Any]:
+    return value.data if isinstance(value, dg.JsonMetadataValue) and isinstance(value.data, list) else []
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
 def _first(metadata: Mapping[str, dg.MetadataValue], keys: Sequence[str], taken: Any) -> Any:
     return next((taken(metadata[key]) for key in keys if key in metadata), None)
 
@@ -124,7 +167,7 @@ def _whole(value: float | None) -> int | None:
 
 def _identifier(value: dg.MetadataValue) -> str | None:
     text = value.text if isinstance(value, dg.TextMetadataValue) else None
-    return text if text is not None and _NAME.fullmatch(text) else None
+    return text if _is_name(text) else None
 
 
 def _row_ids(metadata: Mapping[str, dg.MetadataValue]) -> tuple[str, ...]:

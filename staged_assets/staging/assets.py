@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import AUDITED, Checked
 from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
@@ -18,13 +19,13 @@ from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
-from staged_assets.staging.outcomes import Check, Gate, Outcome
-from staged_assets.staging.project import StagingProject
+from staged_assets.staging.checks import check_result, check_specs
+from staged_assets.staging.outcomes import Gate, Outcome, TableChecks
+from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.refresh import Refresh
 from staged_assets.staging.translator import (
     ASSET_ROLES,
     StagingTranslator,
-    check_description,
     column_schema,
     raw_node,
 )
@@ -54,21 +55,27 @@ class RefreshConfig(dg.Config):
     full_refresh: bool = False
 
 
-def build_assets(settings: Settings, sources: Sources, project: StagingProject, gate: Gate | None = None) -> list[Any]:
+def build_assets(
+    settings: Settings,
+    sources: Sources,
+    project: StagingProject,
+    gate: Gate | None = None,
+    tables: TableChecks | None = None,
+) -> list[Any]:
     """The operational tables (external), and the multi-asset that lands, audits and publishes."""
     raw_specs = [_raw_spec(name, sources, project) for name in DATASETS]
-    dbt_specs, checks = _dbt_specs(project, sources)
+    dbt_specs = _dbt_specs(project, sources)
 
     @dg.multi_asset(
         name="staged_area",
         specs=[*raw_specs, *dbt_specs],
-        check_specs=checks,
+        check_specs=check_specs(project, tables, {spec.key.path[-1] for spec in dbt_specs}),
         can_subset=True,
         pool=WAREHOUSE_POOL,
         required_resource_keys={"operational_systems", "warehouse"},
     )
     def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
-        yield from _StagedAreaRun(context, config, settings, sources, project, gate).events()
+        yield from _StagedAreaRun(context, config, settings, sources, project, gate, tables).events()
 
     return [*_external_specs(sources), staged_area]
 
@@ -78,7 +85,7 @@ class _StagedAreaRun:
 
     def __init__(
         self, context: dg.AssetExecutionContext, config: RefreshConfig, settings: Settings, sources: Sources,
-        project: StagingProject, gate: Gate | None,
+        project: StagingProject, gate: Gate | None, tables: TableChecks | None,
     ) -> None:  # fmt: skip
         self._context = context
         self._config = config
@@ -86,6 +93,7 @@ class _StagedAreaRun:
         self._sources = sources
         self._project = project
         self._gate = gate
+        self._tables = tables
         self._failures: list[str] = []
         self._selected = context.selected_asset_keys
         self._selected_checks = context.selected_asset_check_keys
@@ -93,9 +101,22 @@ class _StagedAreaRun:
     def events(self) -> Iterator[Event]:
         with exclusive(self._settings, on_wait=lambda message: self._progress("wait", message)):
             yield from self._land()
-            yield from self._refresh()
+            yield from self._publish()
+            yield from self._checks_alone()
         if self._failures:
             raise dg.Failure(" ".join(self._failures), metadata={FAILURES: self._failures}, allow_retries=True)
+
+    @cached_property
+    def _refresh(self) -> Refresh:
+        return Refresh(
+            self._settings,
+            self._project,
+            self._sources.formats,
+            {name: [system for system, _ in self._sources.feeds_of(name)] for name in DATASETS},
+            gate=self._gate,
+            on_progress=self._progress,
+            checks=self._tables,
+        )
 
     def _land(self) -> Iterator[Event]:
         for dataset in DATASETS:
@@ -123,30 +144,19 @@ class _StagedAreaRun:
                     key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started)
                 )
 
-    def _refresh(self) -> Iterator[Event]:
+    def _publish(self) -> Iterator[Event]:
         names = {key.path[-1] for key in self._selected if key.path[0] != "raw"}
         datasets = [n for n in DATASETS if f"stg_{n}" in names or f"quarantine_{n}" in names]
         companions = [name for name in self._project.companions if name in names]
         if not datasets and not companions:
             return
-        refresh = Refresh(
-            self._settings,
-            self._project,
-            self._sources.formats,
-            {name: [system for system, _ in self._sources.feeds_of(name)] for name in DATASETS},
-            gate=self._gate,
-            on_progress=self._progress,
-        )
         full = datasets if self._config.full_refresh else ()
-        for outcome in refresh.run(datasets, companions, full=full, run_id=self._context.run.run_id):
+        for outcome in self._refresh.run(datasets, companions, full=full, run_id=self._context.run.run_id):
             if outcome.status == "failed":
                 self._failures.append(f"{outcome.name}: {outcome.message}.")
             if outcome.good:
                 yield from self._published(outcome)
-            yield from self._audit_check(outcome)
-            yield from self._checks(outcome.checks)
-            if outcome.status == "unchanged":
-                yield from self._standing_checks(outcome)
+            yield from self._checks(outcome)
 
     def _published(self, outcome: Outcome) -> Iterator[Event]:
         metadata = _outcome_metadata(outcome)
@@ -158,57 +168,54 @@ class _StagedAreaRun:
                 }
             yield dg.AssetMaterialization(name, metadata=metadata)
 
-    def _audit_check(self, outcome: Outcome) -> Iterator[Event]:
-        """A held batch fails its check; the run goes on, and what was published stays as it was."""
-        key = dg.AssetCheckKey(dg.AssetKey(outcome.name), audit_check_name(str(outcome.dataset)))
-        if outcome.audit is not None and key in self._selected_checks:
-            status = "failed" if outcome.audit.blocking else "passed"
-            yield _check_result(key, status, {"summary": outcome.audit.summary, "rules": outcome.audit.as_dict()})
+    def _checks(self, outcome: Outcome) -> Iterator[Event]:
+        """What was found, and what still holds; a held batch fails its check, and the run goes on.
 
-    def _checks(self, checks: Iterable[Check]) -> Iterator[Event]:
-        for check in checks:
-            key = dg.AssetCheckKey(dg.AssetKey(check.model), check.name)
+        What is unchanged keeps its results: without them the web UI would show its checks as skipped.
+        """
+        found = [*outcome.checks, *([outcome.audit.checked] if outcome.audit else [])]
+        yield from self._results(outcome.name, found)
+        selected = {key.name for key in self._selected_checks if key.asset_key == dg.AssetKey(outcome.name)}
+        others = selected - {one.name for one in found}
+        if outcome.status in ("unchanged", "held") and others:
+            yield from self._standing(outcome.name, others)
+
+    def _checks_alone(self) -> Iterator[Event]:
+        """Checks of assets that are not refreshed: run on what is published. An audit can't be: its result stands."""
+        wanted: dict[str, set[str]] = {}
+        for asset, name in ((key.asset_key, key.name) for key in self._selected_checks):
+            if asset not in self._selected:
+                wanted.setdefault(asset.path[-1], set()).add(name)
+        to_run = {model: names - {AUDITED} for model, names in wanted.items() if names != {AUDITED}}
+        if to_run:
+            verified = self._refresh.check(to_run)
+            self._failures += [f"{problem}." for problem in verified.problems.values()]
+            for model, found in verified.results.items():
+                yield from self._results(model, found)
+        for model, names in wanted.items():
+            yield from self._standing(model, names & {AUDITED})
+
+    def _results(self, model: str, found: Iterable[Checked], *, unchanged: bool = False) -> Iterator[Event]:
+        for one in found:
+            key = dg.AssetCheckKey(dg.AssetKey(model), one.name)
             if key in self._selected_checks:
-                yield _check_result(key, check.status, {"failures": check.failures, "seconds": check.seconds})
+                yield check_result(key, one, unchanged=unchanged)
 
-    def _standing_checks(self, outcome: Outcome) -> Iterator[Event]:
-        """What is unchanged keeps its results: without them the web UI would show its checks as skipped."""
-        for key in sorted(self._selected_checks):
-            if (
-                key.asset_key == dg.AssetKey(outcome.name)
-                and key.name in self._last_results
-                and key.name not in {check.name for check in outcome.checks}
-            ):
-                yield _check_result(key, self._last_results[key.name], {"unchanged": True})
-
-    @cached_property
-    def _last_results(self) -> dict[str, str]:
+    def _standing(self, model: str, names: Collection[str]) -> Iterator[Event]:
+        if not names:
+            return
         with self._context.resources.warehouse.get_connection(read_only=True) as connection:
-            checks = control.checks(connection)
-        return {name: status for of_dataset in checks.values() for name, status in of_dataset.items()}
+            standing = control.standing(connection, dataset_of(model))
+        found = [standing[name] for name in sorted(names) if name in standing]
+        yield from self._results(model, found, unchanged=True)
 
     def _progress(self, step: str, detail: str) -> None:
         logger.info("%s: %s", step, detail, extra={"step": step, "detail": detail})
 
 
-def audit_check_name(dataset: str) -> str:
-    """The name of the check that a batch of the dataset passed its audit."""
-    return f"{dataset}__batch__audited"
-
-
 def _count(connection: DuckDBPyConnection, dataset: str) -> int:
     row = connection.execute(f"select count(*) from {table(dataset)}").fetchone()
     return int(row[0]) if row else 0
-
-
-def _check_result(key: dg.AssetCheckKey, status: str, metadata: dict[str, Any]) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=key.asset_key,
-        check_name=key.name,
-        passed=status == "passed",
-        severity=dg.AssetCheckSeverity.WARN if status == "warned" else dg.AssetCheckSeverity.ERROR,
-        metadata=metadata,
-    )
 
 
 def _raw_spec(dataset: str, sources: Sources, project: StagingProject) -> dg.AssetSpec:
@@ -255,7 +262,7 @@ def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
     ]
 
 
-def _dbt_specs(project: StagingProject, sources: Sources) -> tuple[Sequence[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+def _dbt_specs(project: StagingProject, sources: Sources) -> Sequence[dg.AssetSpec]:
     translator = StagingTranslator()
     manifest = project.manifest
     specs = [
@@ -263,25 +270,7 @@ def _dbt_specs(project: StagingProject, sources: Sources) -> tuple[Sequence[dg.A
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES
     ]
-    names = {spec.key.path[-1] for spec in specs}
-    descriptions = {
-        node["name"]: check_description(node) for node in manifest["nodes"].values() if node["resource_type"] == "test"
-    }
-    checks = [
-        dg.AssetCheckSpec(name=test.name, asset=test.model, description=descriptions[test.name], blocking=False)
-        for test in project.tests()
-        if test.model in names
-    ]
-    checks += [
-        dg.AssetCheckSpec(
-            name=audit_check_name(dataset),
-            asset=f"stg_{dataset}",
-            description="The last batch passed its audit before it was published; a batch that does not is held back.",
-            blocking=False,
-        )
-        for dataset in DATASETS
-    ]
-    return specs, checks
+    return specs
 
 
 def _owned(spec: dg.AssetSpec, dataset: str, sources: Sources) -> dg.AssetSpec:

@@ -1,11 +1,13 @@
 """What the staged area knows of itself: how far each dataset is published, by which rules, and what its checks said."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import Checked
 from staged_assets.landing.layout import DATASETS, RAW_SCHEMA
 
 DISPOSITIONS = ("staged", "rejected", "superseded", "duplicate", "deleted")
@@ -25,6 +27,7 @@ create table if not exists control.companions (
 create table if not exists control.checks (
     dataset varchar not null, name varchar not null, status varchar not null, checked_at timestamp not null
 );
+alter table control.checks add column if not exists result json;
 create table if not exists control.refreshes (
     dataset varchar not null, run_id varchar not null, refreshed_at timestamp not null, mode varchar not null,
     outcome varchar not null, message varchar not null, new_rows bigint not null, seconds double not null,
@@ -195,14 +198,14 @@ def last_refreshes(connection: DuckDBPyConnection) -> dict[str, DatasetRefresh]:
     return {row[0]: DatasetRefresh(*row) for row in rows}
 
 
-def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, str, str]], at: datetime) -> None:
-    """Keep the last result of each check: (dataset, check, passed|warned|failed)."""
-    rows = [(dataset, name, status, at) for dataset, name, status in results]
+def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, Checked]], at: datetime) -> None:
+    """Keep the last result of each check of a dataset and its companions."""
+    rows = [(dataset, one.name, one.status, at, json.dumps(one.as_dict())) for dataset, one in results]
     if not rows:
         return
     connection.execute("begin")
     connection.executemany("delete from control.checks where dataset = ? and name = ?", [row[:2] for row in rows])
-    connection.executemany("insert into control.checks values (?, ?, ?, ?)", rows)
+    connection.executemany("insert into control.checks values (?, ?, ?, ?, ?)", rows)
     connection.execute("commit")
 
 
@@ -214,6 +217,12 @@ def checks(connection: DuckDBPyConnection) -> dict[str, dict[str, str]]:
     ).fetchall():
         found.setdefault(dataset, {})[name] = status
     return found
+
+
+def standing(connection: DuckDBPyConnection, dataset: str) -> dict[str, Checked]:
+    """Check of a dataset or its companions → its last result, with all that it said."""
+    found = connection.execute("select name, result from control.checks where dataset = ?", [dataset]).fetchall()
+    return {name: Checked.from_dict(json.loads(result)) for name, result in found if result is not None}
 
 
 def rows(connection: DuckDBPyConnection, model: str) -> int | None:

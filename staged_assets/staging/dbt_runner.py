@@ -21,6 +21,7 @@ class NodeResult:
         message: dbt's own, one line at most where dbt gives more.
         seconds: time taken.
         failures: rows that a test found.
+        query: of a test, the SQL that gives them.
     """
 
     name: str
@@ -28,6 +29,7 @@ class NodeResult:
     message: str
     seconds: float
     failures: int | None
+    query: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -86,6 +88,7 @@ class DbtRunner:
                 _one_line(result.message),
                 float(result.execution_time),
                 result.failures,
+                str(getattr(result.node, "compiled_code", None) or "").strip(),
             )
             for result in outcome.result.results  # type: ignore[union-attr]
         }

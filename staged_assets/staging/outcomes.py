@@ -1,11 +1,13 @@
 """What a refresh is to do, what becomes of it, and what it asks of the audit."""
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import Checked
 from staged_assets.staging import control
 
 
@@ -20,8 +22,9 @@ class Audited(Protocol):
     def summary(self) -> str:
         """One sentence, without personal data."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Every rule's result, as plain values."""
+    @property
+    def checked(self) -> Checked:
+        """The same as the result of a check."""
 
 
 class Gate(Protocol):
@@ -37,6 +40,36 @@ class Gate(Protocol):
 
     def published(self, connection: DuckDBPyConnection, result: Any, *, upto: int, rules: str, at: datetime) -> None:
         """Learn that an audited candidate is published."""
+
+
+class TableCheck(Protocol):
+    """One check of a published table (see `validation.checks`)."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the checks of its table."""
+
+    @property
+    def description(self) -> str:
+        """What must hold, in a sentence."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The datasets whose published tables it looks at."""
+
+    @property
+    def of_time(self) -> bool:
+        """Whether its result may change though no table does."""
+
+
+class TableChecks(Protocol):
+    """The checks of the published tables, beside the dbt tests."""
+
+    def of(self, dataset: str) -> Sequence[TableCheck]:
+        """The checks of a dataset's table."""
+
+    def evaluate(self, connection: DuckDBPyConnection, dataset: str, names: Collection[str]) -> Iterable[Checked]:
+        """Evaluate some of them; they only read."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +90,6 @@ class State:
     def variables(self) -> dict[str, Any]:
         """As the dbt project reads it."""
         return {"mode": self.mode, "after": self.after, "upto": self.upto, "rules": self.rules}
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one dbt test, as an asset check of a model."""
-
-    model: str
-    name: str
-    status: str
-    failures: int
-    seconds: float
 
 
 @dataclass
@@ -93,7 +115,7 @@ class Outcome:
     counts: control.Counts | None = None
     rows: int | None = None
     audit: Audited | None = None
-    checks: list[Check] = field(default_factory=list)
+    checks: list[Checked] = field(default_factory=list)
 
     @property
     def good(self) -> bool:

@@ -33,18 +33,25 @@ def node_id(model: str) -> str:
     return f"model.{PROJECT_NAME}.{model}"
 
 
-def _dataset_of(model: str) -> str:
+def dataset_of(model: str) -> str:
     """`stg_sales__daily`, `base_sales` → `sales`."""
     return model.split("_", 1)[1].split("__")[0]
 
 
 @dataclass(frozen=True)
 class DataTest:
-    """One dbt data test: the model that it is attached to, and the datasets that it reads."""
+    """One dbt data test.
+
+    Attributes:
+        model: that it is attached to.
+        datasets: that it reads.
+        column: that it is about, None where it is about several.
+    """
 
     name: str
     model: str
     datasets: frozenset[str]
+    column: str | None = None
 
 
 class StagingProject:
@@ -156,7 +163,7 @@ class StagingProject:
         names = [name for name in self.models() if name.startswith("stg_") and "__" in name]
         upstream = {name: self.upstream_models(name) for name in names}
         return {
-            name: frozenset({_dataset_of(name)} | {_dataset_of(model) for model in upstream[name]})
+            name: frozenset({dataset_of(name)} | {dataset_of(model) for model in upstream[name]})
             for name in sorted(names, key=lambda name: (len(upstream[name]), name))
         }
 
@@ -167,10 +174,11 @@ class StagingProject:
                 node["name"],
                 node["attached_node"].rsplit(".", 1)[-1],
                 frozenset(
-                    _dataset_of(parent.rsplit(".", 1)[-1])
+                    dataset_of(parent.rsplit(".", 1)[-1])
                     for parent in node["depends_on"]["nodes"]
                     if parent.startswith("model.")
                 ),
+                node["column_name"],
             )
             for node in self.manifest["nodes"].values()
             if node["resource_type"] == "test" and node.get("attached_node")

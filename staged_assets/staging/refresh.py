@@ -5,8 +5,10 @@ Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import RefreshError
@@ -16,8 +18,9 @@ from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
 from staged_assets.staging import control
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
-from staged_assets.staging.outcomes import Check, Gate, Outcome, State
+from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
 from staged_assets.staging.project import StagingProject
+from staged_assets.staging.verify import Verification, Verified
 
 OnProgress = Callable[[str, str], None]
 
@@ -30,6 +33,7 @@ class Refresh:
         formats: source system → how it writes its values (see `sources`).
         feeds: dataset → the systems that feed it.
         gate: audits each batch before it is published; without one nothing is held back.
+        checks: of the published tables, beside the dbt tests.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Refresh:
         feeds: Mapping[str, Sequence[str]],
         gate: Gate | None = None,
         on_progress: OnProgress = lambda step, detail: None,
+        checks: TableChecks | None = None,
     ) -> None:
         self._settings = settings
         self._project = project
@@ -47,6 +52,7 @@ class Refresh:
         self._feeds = feeds
         self._gate = gate
         self._on_progress = on_progress
+        self._checks = checks
         self._dbt = DbtRunner(project)
 
     def run(
@@ -98,7 +104,7 @@ class Refresh:
         for companion in companions:
             outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
         self._count_rows(outcomes)
-        self._verify(plan, outcomes, ready, at)
+        self._verify(outcomes, ready, at)
         yield from outcomes.values()
 
     def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
@@ -202,7 +208,11 @@ class Refresh:
             return
         self._on_progress("audit", outcome.name)
         with connect(self._settings) as connection:
-            result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
+            try:
+                result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
+            except duckdb.Error as error:
+                outcome.status, outcome.message = "failed", f"the audit could not run: {type(error).__name__}"
+                return
         outcome.audit = result
         if result.blocking:
             outcome.status, outcome.message = "held", result.summary
@@ -289,6 +299,8 @@ class Refresh:
                     name, at, outcome.mode, outcome.status, outcome.message, outcome.new_rows, outcome.seconds
                 )
                 control.record_refresh(connection, entry, run_id, outcome.counts)
+            audits = [(name, one.audit.checked) for name, one in outcomes.items() if one.audit]
+            control.record_checks(connection, audits, at)
             return control.watermarks(connection)
 
     def _companion_outcome(
@@ -312,32 +324,34 @@ class Refresh:
                 if outcome.good:
                     outcome.rows = control.rows(connection, outcome.name)
 
-    def _verify(
-        self, plan: Mapping[str, State], outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime
-    ) -> None:
-        """Run the dbt tests of what was published and has not been verified; not those against what never was."""
-        with connect(self._settings, read_only=True) as connection:
-            known = {name for results in control.checks(connection).values() for name in results}
-        by_model = {outcome.name: outcome for outcome in outcomes.values() if outcome.good}
-        tests = {
-            test.name: test
-            for test in self._project.tests()
-            if test.model in by_model
-            and test.datasets <= set(ready)
-            and (by_model[test.model].status == "published" or test.name not in known)
-        }
-        if not tests:
+    def _verify(self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime) -> None:
+        """Check what was published and what has not been checked since; a check that can't run fails the outcome."""
+        due = self._verification.due(outcomes.values(), ready)
+        if not due:
             return
-        self._on_progress("verify", f"{len(tests)} checks")
-        results = self._dbt_run("test", plan, list(tests), phase="all")
-        records = []
-        for name, result in results.items():
-            outcome = by_model[tests[name].model]
-            if not result.succeeded:
-                outcome.status, outcome.message = "failed", f"check {name} could not run: {result.message}"
-                continue
-            status = {"pass": "passed", "warn": "warned"}.get(result.status, "failed")
-            outcome.checks.append(Check(outcome.name, name, status, result.failures or 0, result.seconds))
-            records.append((outcome.name.removeprefix("stg_").split("__")[0], name, status))
+        self._on_progress("verify", f"{sum(map(len, due.values()))} checks")
+        by_model = {outcome.name: outcome for outcome in outcomes.values()}
+        found = self._verification.run(due, at)
+        for model, results in found.results.items():
+            by_model[model].checks += results
+        for model, problem in found.problems.items():
+            by_model[model].status, by_model[model].message = "failed", problem
+
+    def check(self, wanted: Mapping[str, Collection[str]]) -> Verified:
+        """Run checks by themselves, on what is published now.
+
+        Args:
+            wanted: model → names of its checks.
+        """
+        at = datetime.now(UTC).replace(tzinfo=None)
         with connect(self._settings) as connection:
-            control.record_checks(connection, records, at)
+            control.prepare(connection)
+        self._on_progress("verify", f"{sum(map(len, wanted.values()))} checks")
+        return self._verification.run(wanted, at)
+
+    @cached_property
+    def _verification(self) -> Verification:
+        def run_tests(names: list[str]) -> dict[str, NodeResult]:
+            return self._dbt_run("test", {}, names, phase="all")
+
+        return Verification(self._settings, self._project, run_tests, self._checks)

@@ -85,8 +85,6 @@ def check_description(test: Mapping[str, Any]) -> str:
         "accepted_values": "{column_name} is one of {values}.",
         "relationships": "Every {column_name} is there in {to}, or NULL.",
         "unique_grain": "No two rows have the same {columns}.",
-        "reconciles_with_raw": "Every raw row of {dataset} has exactly one disposition, by row id, and what is staged"
-        " is what the dispositions say.",
     }
     return sentences.get(kind, f"The dbt test {kind}.").format_map(
         {

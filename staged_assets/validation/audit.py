@@ -7,7 +7,9 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import AUDITED, Checked, Status, summed_up
 from staged_assets.validation import batch, holding
+from staged_assets.validation.checks import checked
 from staged_assets.validation.config import ValidationSettings, load_validation
 from staged_assets.validation.masking import Mask
 from staged_assets.validation.registry import schema_rules
@@ -61,6 +63,16 @@ class AuditResult:
                 f" {self.released.reason}."
             )
         return f"{name} is held back by {first.rule.name}{others}: {first.message}."
+
+    @property
+    def checked(self) -> Checked:
+        """As a check of the dataset. What a schema warns of is told by the check of the whole table."""
+        of_batch = {rule.name for rule in batch.batch_rules(self.dataset)}
+        warned = self.released or any(result.rule.name in of_batch for result in self.failed)
+        status: Status = "failed" if self.blocking else "warned" if warned else "passed"
+        told = [result for result in self.results if self.blocking or warned or result.passed]
+        found = summed_up(AUDITED, tuple(map(checked, told)))
+        return replace(found, status=status, rows=self.rows, seconds=self.seconds, message=self.summary)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON: the numbers, and each rule that does not hold."""

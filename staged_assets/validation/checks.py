@@ -1,115 +1,127 @@
-"""The rules of the published tables as Dagster asset checks: one op for each dataset, which only reads."""
+"""The checks of the published tables, as a refresh (or a person, from the web UI) runs them. They only read."""
 
+import time
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dagster as dg
+from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import Checked, Status, summed_up
 from staged_assets.landing.layout import DATASETS
 from staged_assets.validation.config import ValidationSettings
-from staged_assets.validation.results import Rule, RuleResult
-from staged_assets.validation.table_checks import check_table, published_rules
+from staged_assets.validation.results import RuleResult
+from staged_assets.validation.table_checks import FRESHNESS, REFERENCES, check_table, other_rules, published_rules
+
+CONTRACT = "table__contract"
 
 
-def build_checks(
-    validation: ValidationSettings, personal: Mapping[str, Collection[str]], home: Path, pool: str | None = None
-) -> list[dg.AssetChecksDefinition]:
-    """The checks of the fourteen published tables, runnable by themselves.
+@dataclass(frozen=True)
+class TableCheck:
+    """One check of a published table.
+
+    Attributes:
+        name: unique among the checks of its table.
+        description: what must hold, in a sentence.
+        reads: the datasets whose published tables it looks at.
+        of_time: whether its result may change though no table does.
+    """
+
+    name: str
+    description: str
+    reads: frozenset[str]
+    of_time: bool = False
+
+
+class TableChecks:
+    """The checks of the fourteen published tables.
+
+    The rules of a schema are evaluated in one scan and make one check, the contract: as many checks as there are rules
+    would cost a refresh more than the refresh itself, in events alone.
 
     Args:
+        settings: severities and thresholds.
         personal: model → columns whose values no result shows.
         home: where the list of rules is kept, so that Pandera is not imported for it.
-        pool: of the ops; by default none.
-
-    Returns:
-        one definition for each dataset; its op needs the resource `warehouse`.
 
     Raises:
         ConfigurationError: a rule is configured that there is not.
     """
-    known = {dataset: published_rules(dataset, home) for dataset in DATASETS}
-    validation.refuse_unknown_rules({dataset: [rule.name for rule in rules] for dataset, rules in known.items()})
-    return [
-        _checks(dataset, validation.of(dataset).applied(rules), validation, personal.get(f"stg_{dataset}"), pool)
-        for dataset, rules in known.items()
-    ]
 
+    def __init__(self, settings: ValidationSettings, personal: Mapping[str, Collection[str]], home: Path) -> None:
+        rules = {dataset: [rule.name for rule in published_rules(dataset, home)] for dataset in DATASETS}
+        settings.refuse_unknown_rules(rules)
+        self._settings = settings
+        self._personal = personal
+        self._schema_rules = {d: len(rules[d]) - len(other_rules(d)) for d in DATASETS}
 
-def _checks(
-    dataset: str,
-    rules: Collection[Rule],
-    validation: ValidationSettings,
-    personal: Collection[str] | None,
-    pool: str | None,
-) -> dg.AssetChecksDefinition:
-    @dg.multi_asset_check(
-        name=f"check_{dataset}",
-        description=f"Whole-table checks of stg_{dataset}; they read the published table and change nothing.",
-        specs=[_spec(rule) for rule in rules],
-        can_subset=True,
-        required_resource_keys={"warehouse"},
-        pool=pool,
-    )
-    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        names = {key.name for key in context.selected_asset_check_keys}
-        now = datetime.now(UTC).replace(tzinfo=None)
-        with context.resources.warehouse.get_connection(read_only=True) as connection:
-            results = check_table(connection, dataset, validation, personal=personal, now=now, names=names)
-        yield from map(check_result, results)
-
-    return check
-
-
-def _spec(rule: Rule) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        name=rule.name,
-        asset=rule.model,
-        description=f"{rule.description[0].upper()}{rule.description[1:]}.",
-        blocking=False,
-        metadata={"severity": rule.severity},
-    )
-
-
-def check_result(result: RuleResult) -> dg.AssetCheckResult:
-    """A rule's result as Dagster keeps it; numbers are plotted by the web UI."""
-    return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(result.rule.model),
-        check_name=result.rule.name,
-        passed=result.passed,
-        severity=dg.AssetCheckSeverity.ERROR if result.rule.severity == "error" else dg.AssetCheckSeverity.WARN,
-        description=result.message,
-        metadata=_metadata(result),
-    )
-
-
-def _metadata(result: RuleResult) -> dict[str, dg.MetadataValue]:
-    metadata: dict[str, dg.MetadataValue] = {
-        "rule": dg.MetadataValue.text(result.rule.name),
-        "rows": dg.MetadataValue.int(result.looked_at),
-        "seconds": dg.MetadataValue.float(round(result.seconds, 4)),
-    }
-    if result.rule.column:
-        metadata["column"] = dg.MetadataValue.text(result.rule.column)
-    if result.failing is not None:
-        metadata["failing"] = dg.MetadataValue.int(result.failing)
-        metadata["share"] = dg.MetadataValue.float(result.share)
-    if result.query:
-        metadata["query"] = dg.MetadataValue.md(f"```sql\n{result.query}\n```")
-    if result.sample:
-        metadata["sample"] = dg.MetadataValue.md(markdown_table(result.sample))
-        metadata["raw_row_ids"] = dg.MetadataValue.json(
-            [row["raw_row_id"] for row in result.sample if "raw_row_id" in row]
+    def of(self, dataset: str) -> list[TableCheck]:
+        """The checks of a dataset's table."""
+        parents = {f"{column}__in_{parent}": parent for column, parent in REFERENCES.get(dataset, ())}
+        contract = TableCheck(
+            CONTRACT,
+            f"All {self._schema_rules[dataset]} rules of the schema hold of the whole table.",
+            frozenset([dataset]),
         )
-    return metadata
+        return [
+            contract,
+            *(
+                TableCheck(
+                    rule.name,
+                    f"{rule.description[0].upper()}{rule.description[1:]}.",
+                    frozenset([dataset, *([parents[rule.name]] if rule.name in parents else [])]),
+                    of_time=rule.name == FRESHNESS,
+                )
+                for rule in other_rules(dataset)
+            ),
+        ]
+
+    def evaluate(self, connection: DuckDBPyConnection, dataset: str, names: Collection[str]) -> Iterator[Checked]:
+        """Evaluate these checks of a dataset's published table.
+
+        Raises:
+            WarehouseError: the table was never published.
+            duckdb.Error: the engine could not do it, which says nothing about the data.
+        """
+        others = {rule.name for rule in other_rules(dataset)}
+        wanted = {rule.name for rule in published_rules(dataset) if rule.name not in others or rule.name in names}
+        if CONTRACT not in names:
+            wanted &= others
+        started = time.perf_counter()
+        results = check_table(
+            connection,
+            dataset,
+            self._settings,
+            personal=self._personal.get(f"stg_{dataset}"),
+            now=datetime.now(UTC).replace(tzinfo=None),
+            names=wanted,
+        )
+        of_others = [checked(result) for result in results if result.rule.name in others]
+        if CONTRACT in names:
+            seconds = time.perf_counter() - started - sum(one.seconds for one in of_others)
+            of_schema = tuple(checked(result) for result in results if result.rule.name not in others)
+            yield replace(summed_up(CONTRACT, of_schema), seconds=seconds)
+        yield from of_others
 
 
-def markdown_table(rows: Collection[Mapping[str, str]]) -> str:
-    """Rows, which have the same columns, as a Markdown table."""
-    columns = list(next(iter(rows)))
-    lines = [[*columns], ["---"] * len(columns), *([_cell(row[column]) for column in columns] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def checked(result: RuleResult) -> Checked:
+    """A rule's result, as the result of a check."""
+    return Checked(
+        result.rule.name,
+        status(result),
+        failing=result.failing,
+        rows=result.looked_at,
+        seconds=result.seconds,
+        column=result.rule.column,
+        message=result.message,
+        sample=result.sample,
+        query=result.query,
+    )
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+def status(result: RuleResult) -> Status:
+    """A rule that does not hold fails or warns, as its severity says."""
+    if result.passed:
+        return "passed"
+    return "failed" if result.rule.severity == "error" else "warned"

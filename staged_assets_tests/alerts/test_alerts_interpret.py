@@ -185,3 +185,44 @@ def test_a_share_of_its_own_comes_first():
 )
 def test_nothing_else_is_taken_from_metadata(metadata):
     assert check_facts(metadata) == Facts()
+
+
+def rules_metadata(failing: dict[str, str], holding: list[str]) -> dict[str, object]:
+    listed = [
+        {
+            "rule": name, "column": "quantity", "severity": severity, "failing": 3, "rows": 10, "share": 0.3,
+            "raw_row_ids": [ROW_ID, "Zanzibar"], "query": "select 'Zanzibar'",
+        }
+        for name, severity in failing.items()
+    ]  # fmt: skip
+    return {"rule": "a", "failing": 3, "failing_rules": listed, "rules_holding": holding}
+
+
+def test_rules_that_are_checked_together_fail_and_recover_apart(any_instance, seen):
+    metadata = rules_metadata({"a": "error", "b": "warning"}, ["c"])
+    report_check(any_instance, "table__contract", passed=False, metadata=metadata)
+    facts = {"failing": 3, "rows": 10, "share": 0.3, "raw_row_ids": (ROW_ID,), "column": "quantity"}
+    assert [(one.subject.key, one.failing, one.severity, one.facts) for one in seen()] == [
+        ("check:stg_sales:table__contract:a", True, "error", Facts(rule="a", **facts)),
+        ("check:stg_sales:table__contract:b", True, "warn", Facts(rule="b", **facts)),
+        ("check:stg_sales:table__contract:c", False, "error", Facts()),
+    ]
+
+
+def test_rules_that_all_hold_are_no_failure(any_instance, seen):
+    report_check(any_instance, "table__contract", passed=True, metadata=rules_metadata({}, ["a", "b"]))
+    assert {(one.subject.rule, one.failing) for one in seen()} == {("", False), ("a", False), ("b", False)}
+
+
+def test_a_batch_that_is_held_back_is_one_failure_by_however_many_rules(any_instance, seen):
+    metadata = rules_metadata({"a": "error", "b": "warning"}, ["c"])
+    report_check(any_instance, "batch__audited", passed=False, metadata=metadata)
+    assert [(one.subject.key, one.facts.rule) for one in seen()] == [("check:stg_sales:batch__audited", "a")]
+
+
+def test_names_of_rules_are_names_or_not_told(any_instance, seen):
+    report_check(
+        any_instance, "table__contract", passed=False, metadata=rules_metadata({"Zanzibar Quux": "error"}, ["Ada Q"])
+    )
+    assert "Zanzibar" not in str(seen())
+    assert "Ada" not in str(seen())

@@ -188,7 +188,6 @@ def test_names_of_data_tests_begin_with_their_dataset(built: BuiltProject) -> No
 def test_every_key_is_tested(built: BuiltProject) -> None:
     names = {node["name"] for node in built.nodes("test")}
     wanted = {f"{name}__{d.key}__{rule}" for name, d in DATASETS.items() for rule in ("unique", "not_null")}
-    wanted |= {f"{name}__raw_rows__reconciled" for name in DATASETS}
     assert wanted - names == set()
 
 

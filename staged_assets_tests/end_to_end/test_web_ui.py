@@ -141,12 +141,10 @@ def test_the_page_of_an_operational_table(browser: Browser) -> None:
 
 
 def test_the_checks_of_a_dataset_are_shown_with_what_they_are_about(browser: Browser) -> None:
-    page = browser.open("/assets/stg_sales?view=checks", "sales__raw_rows__reconciled", "Succeeded")
+    page = browser.open("/assets/stg_sales?view=checks", "table__reconciled", "Succeeded")
     browser.keep("checks-stg_sales")
     assert "No description provided" not in page
-    page = browser.open(
-        "/assets/stg_sales?view=checks&checkDetail=sales__raw_rows__reconciled", "Latest execution", "failures"
-    )
+    page = browser.open("/assets/stg_sales?view=checks&checkDetail=table__reconciled", "Latest execution", "failing")
     assert "exactly one disposition" in page
 
 
@@ -174,7 +172,7 @@ def test_counts_are_plotted_over_time(browser: Browser) -> None:
 
 
 def test_what_did_not_change_keeps_its_check_results(browser: Browser) -> None:
-    page = browser.open("/assets/stg_touchpoints?view=checks", "touchpoints__raw_rows__reconciled", "Succeeded")
+    page = browser.open("/assets/stg_touchpoints?view=checks", "table__reconciled", "Succeeded")
     assert "Skipped" not in page
 
 

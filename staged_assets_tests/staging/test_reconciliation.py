@@ -1,10 +1,11 @@
-"""The check `<dataset>__raw_rows__reconciled` finds a single row that is swapped, lost or doubled."""
+"""The check `table__reconciled` finds a single row that is swapped, lost or doubled."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from staged_assets.catalogue import DATASETS
+from staged_assets.validation.table_checks import RECONCILED
 from staged_assets_tests.staged_area import NewArea, Row, StagedArea
 
 #: One whose systems are consolidated, one with a companion that is published with it, and a plain one.
@@ -55,13 +56,9 @@ def area(new_area: NewArea) -> Iterator[StagedArea]:
         for dataset in CHECKED:
             area.land(dataset, "crm", _rows(dataset))
         outcomes = area.refresh(CHECKED)
-        checks = {check.name: check.status for outcome in outcomes.values() for check in outcome.checks}
-        assert {checks[_check(dataset)] for dataset in CHECKED} == {"passed"}
+        checks = {(o.name, check.name): check.status for o in outcomes.values() for check in o.checks}
+        assert {checks[f"stg_{dataset}", RECONCILED] for dataset in CHECKED} == {"passed"}
         yield area
-
-
-def _check(dataset: str) -> str:
-    return f"{dataset}__raw_rows__reconciled"
 
 
 @pytest.mark.parametrize("planted", PLANTED)
@@ -78,8 +75,7 @@ def test_one_planted_row_is_found(planted: str, area: StagedArea) -> None:
             }
             sql = PLANTED[planted].format(dataset=dataset, key=DATASETS[dataset].key)
             copy.execute(sql, {name: number for name, number in numbers.items() if f"${name}" in sql})
-        found = copy.check(map(_check, CHECKED))
-        assert {name: result.status for name, result in found.items()} == {_check(d): "fail" for d in CHECKED}
+        assert copy.check(RECONCILED, CHECKED) == dict.fromkeys(CHECKED, "failed")
 
 
 def _sound(dataset: str) -> str:
@@ -87,4 +83,4 @@ def _sound(dataset: str) -> str:
 
 
 def test_nothing_is_found_where_nothing_is_planted(area: StagedArea) -> None:
-    assert {result.status for result in area.check(map(_check, CHECKED)).values()} == {"pass"}
+    assert area.check(RECONCILED, CHECKED) == dict.fromkeys(CHECKED, "passed")

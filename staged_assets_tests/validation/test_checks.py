@@ -1,19 +1,23 @@
-"""The rules as Dagster asset checks."""
+"""The checks of the published tables: what they evaluate, and how their results look in Dagster."""
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
+from staged_assets.checked import Checked, summed_up
+from staged_assets.errors import ConfigurationError
 from staged_assets.landing.layout import DATASETS
-from staged_assets.staging.resource import WarehouseResource
-from staged_assets.validation.checks import build_checks, check_result, markdown_table
+from staged_assets.staging.checks import check_result, markdown_table
+from staged_assets.validation.checks import CONTRACT, TableChecks, checked
 from staged_assets.validation.config import load_validation
+from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.results import RuleResult, rule
-from staged_assets.validation.table_checks import published_rules
+from staged_assets.validation.table_checks import other_rules
 from staged_assets_tests.validation.good_rows import row_id
 from staged_assets_tests.validation.published import Published
 
@@ -21,104 +25,124 @@ PERSONAL = {"stg_offers": frozenset({"terms"})}
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with offers published, in which two rules do not hold."""
-    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Offers are published; two rules of errors and one of a warning do not hold."""
+    with duckdb.connect() as connection:
         Published(connection).publish("offers")
         connection.execute("update staged.stg_offers set max_usage = -1, terms = ' Ada' where offer_id = 7")
-    return tmp_path
+        yield connection
 
 
-def _run(home: Path, selection: dg.AssetSelection) -> dg.ExecuteInProcessResult:
-    definitions = dg.Definitions(
-        asset_checks=build_checks(load_validation(), PERSONAL, home),
-        resources={"warehouse": WarehouseResource(database=str(home / "warehouse.duckdb"))},
-        jobs=[dg.define_asset_job("checks", selection=selection)],
-    )
-    return definitions.resolve_job_def("checks").execute_in_process(raise_on_error=False)
+@pytest.fixture
+def checks(tmp_path: Path) -> TableChecks:
+    return TableChecks(load_validation(), PERSONAL, tmp_path)
 
 
-def _offers(*names: str) -> dg.AssetSelection:
-    return dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey("stg_offers"), name) for name in names))
+def _metadata(one: Checked) -> dict[str, object]:
+    result = check_result(dg.AssetCheckKey(dg.AssetKey("stg_offers"), one.name), one)
+    return {name: value.value for name, value in result.metadata.items()}
 
 
-def test_every_rule_of_every_dataset_is_a_check(home: Path) -> None:
-    found = {key for checks in build_checks(load_validation(), {}, home) for key in checks.check_keys}
-    rules = [rule for dataset in DATASETS for rule in published_rules(dataset)]
-    assert found == {dg.AssetCheckKey(dg.AssetKey(rule.model), rule.name) for rule in rules}
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_rule_of_a_table_is_evaluated_by_one_of_its_checks(checks: TableChecks, dataset: str) -> None:
+    assert [one.name for one in checks.of(dataset)] == [CONTRACT, *(rule.name for rule in other_rules(dataset))]
 
 
-def test_checks_run_by_themselves_one_evaluation_for_each_rule(home: Path) -> None:
-    result = _run(home, dg.AssetSelection.checks_for_assets("stg_offers"))
-    evaluated = result.get_asset_check_evaluations()
-    assert result.success
-    assert {one.check_name for one in evaluated} == {rule.name for rule in published_rules("offers")}
-    assert {(one.check_name, one.severity.value) for one in evaluated if not one.passed} == {
-        ("max_usage__not_negative", "ERROR"),
-        ("terms__tidy", "ERROR"),
-        ("table__reject_rate", "WARN"),
-    }
+def test_each_check_gives_a_result(checks: TableChecks, connection: duckdb.DuckDBPyConnection) -> None:
+    names = [one.name for one in checks.of("offers")]
+    found = {one.name: one for one in checks.evaluate(connection, "offers", names)}
+    assert list(found) == names
+    assert {name: one.status for name, one in found.items() if one.status != "passed"} == {
+        CONTRACT: "failed", "table__reject_rate": "warned",
+    }  # fmt: skip
+    assert [one.name for one in found[CONTRACT].rules] == [rule.name for rule in schema_rules()["offers"]]
 
 
-def test_a_result_carries_what_a_person_needs(home: Path) -> None:
-    (one,) = _run(home, _offers("max_usage__not_negative")).get_asset_check_evaluations()
-    metadata = {key: value.value for key, value in one.metadata.items()}
+def test_only_the_named_checks_are_evaluated(checks: TableChecks, connection: duckdb.DuckDBPyConnection) -> None:
+    (one,) = checks.evaluate(connection, "offers", ["table__volume"])
+    assert one.name == "table__volume"
+
+
+def test_a_result_carries_what_a_person_needs(checks: TableChecks, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("update staged.stg_offers set terms = null")
+    (contract,) = checks.evaluate(connection, "offers", [CONTRACT])
+    metadata = _metadata(contract)
     assert {key: metadata[key] for key in ("rule", "column", "failing", "rows", "share", "raw_row_ids")} == {
         "rule": "max_usage__not_negative", "column": "max_usage", "failing": 1, "rows": 30, "share": 1 / 30,
         "raw_row_ids": [row_id(7)],
     }  # fmt: skip
     assert metadata["sample"] == f"| raw_row_id | max_usage |\n| --- | --- |\n| {row_id(7)} | -1 |"
-    assert "staged.stg_offers" in metadata["query"]
-    assert metadata["seconds"] > 0
+    assert metadata["failing/max_usage__not_negative"] == 1
+    assert (metadata["rules"], metadata["rules_failing"]) == (len(schema_rules()["offers"]), 1)
+    assert "staged.stg_offers" in str(metadata["query"])
+    assert float(str(metadata["seconds"])) > 0
+    query = str(metadata["query"]).removeprefix("```sql\n").removesuffix("\n```")
+    assert len(connection.execute(query).fetchall()) == metadata["failing"]
 
 
-def test_personal_values_are_masked(home: Path) -> None:
-    (one,) = _run(home, _offers("terms__tidy")).get_asset_check_evaluations()
-    assert "text of 4 characters" in str(one.metadata["sample"].value)
-    assert "Ada" not in str(one)
+def test_every_rule_that_does_not_hold_is_named(checks: TableChecks, connection: duckdb.DuckDBPyConnection) -> None:
+    (contract,) = checks.evaluate(connection, "offers", [CONTRACT])
+    metadata = _metadata(contract)
+    assert metadata["rules_failing"] == 2
+    for name in ("max_usage__not_negative", "terms__tidy"):
+        assert name in str(metadata["failing_rules_table"])
+        assert name not in str(metadata["rules_holding"])
 
 
-def test_only_the_selected_checks_run(home: Path) -> None:
-    evaluated = _run(home, _offers("max_usage__not_negative", "table__volume")).get_asset_check_evaluations()
-    assert sorted(one.check_name for one in evaluated) == ["max_usage__not_negative", "table__volume"]
+def test_personal_values_are_masked(checks: TableChecks, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("update staged.stg_offers set max_usage = 1")
+    (contract,) = checks.evaluate(connection, "offers", [CONTRACT])
+    assert "text of 4 characters" in str(_metadata(contract)["sample"])
+    assert "Ada" not in str(contract)
 
 
-def test_a_file_that_can_not_be_opened_is_a_failed_step_and_no_failed_check(home: Path) -> None:
-    (home / "warehouse.duckdb").write_bytes(b"no database")
-    result = _run(home, _offers("max_usage__not_negative"))
-    assert (result.success, list(result.get_asset_check_evaluations())) == (False, [])
+def test_checks_change_nothing(checks: TableChecks, connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    connection.execute(f"attach '{path}' as file; copy from database memory to file; detach file")
+    with duckdb.connect(path, read_only=True) as reading:
+        names = [one.name for one in checks.of("offers")]
+        assert len(list(checks.evaluate(reading, "offers", names))) == len(names)
 
 
-def test_a_table_that_is_not_there_is_a_failed_step_and_no_failed_check(home: Path) -> None:
-    with duckdb.connect(home / "warehouse.duckdb") as connection:
-        connection.execute("drop table staged.dispositions_offers")
-    result = _run(home, _offers("table__reconciled", "max_usage__not_negative"))
-    assert (result.success, list(result.get_asset_check_evaluations())) == (False, [])
+def test_what_can_not_be_read_is_an_error_of_the_engine_and_no_result(
+    checks: TableChecks, connection: duckdb.DuckDBPyConnection
+) -> None:
+    connection.execute("drop table staged.dispositions_offers")
+    with pytest.raises(duckdb.CatalogException):
+        list(checks.evaluate(connection, "offers", ["table__reconciled"]))
 
 
-def test_checks_only_read(home: Path) -> None:
-    before = (home / "warehouse.duckdb").read_bytes()
-    _run(home, dg.AssetSelection.checks_for_assets("stg_offers"))
-    assert (home / "warehouse.duckdb").read_bytes() == before
+def test_a_rule_that_is_configured_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "validation.yaml"
+    path.write_text("datasets: {offers: {rules: {max_usage__not_negativ: {severity: warn}}}}")
+    with pytest.raises(ConfigurationError, match="did you mean 'max_usage__not_negative'"):
+        TableChecks(load_validation(path), {}, tmp_path)
 
 
-@pytest.mark.parametrize(("severity", "expected"), [("error", "ERROR"), ("warn", "WARN")])
-def test_severity_is_the_rules(severity: str, expected: str) -> None:
-    given = RuleResult(rule("offers", "terms__tidy", "d", severity), False, 1, 2, 0.1)  # type: ignore[arg-type]
-    assert check_result(given).severity.value == expected
+@pytest.mark.parametrize(("severity", "status", "shown"), [("error", "failed", "ERROR"), ("warn", "warned", "WARN")])
+def test_severity_is_the_rules(severity: str, status: str, shown: str) -> None:
+    one = checked(RuleResult(rule("offers", "terms__tidy", "d", severity), False, 1, 2, 0.1))  # type: ignore[arg-type]
+    result = check_result(dg.AssetCheckKey(dg.AssetKey("stg_offers"), one.name), one)
+    assert (one.status, result.passed, result.severity.value) == (status, False, shown)
+
+
+def test_several_rules_are_as_grave_as_the_gravest() -> None:
+    rules = [Checked(n, s, f, 10, 0.1) for n, s, f in (("a", "passed", 0), ("b", "warned", 9), ("c", "failed", 1))]  # type: ignore[arg-type]
+    one = summed_up("all", tuple(rules))
+    assert (one.status, one.failing, one.rows, one.worst.name) == ("failed", 10, 10, "c")
+    assert Checked.from_dict(one.as_dict()) == one
 
 
 def test_a_table_in_markdown_keeps_its_columns_whatever_is_in_a_cell() -> None:
     assert markdown_table([{"a": "x|y", "b": "two\nlines"}]) == "| a | b |\n| --- | --- |\n| x\\|y | two lines |"
 
 
-def test_definitions_load_without_pandera_once_the_rules_are_known(home: Path) -> None:
-    build_checks(load_validation(), {}, home)
+def test_checks_are_known_without_pandera_once_the_rules_are(checks: TableChecks, tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from staged_assets.validation.checks import build_checks;"
+        "import sys, pathlib; from staged_assets.validation.checks import TableChecks;"
         "from staged_assets.validation.config import load_validation;"
-        "build_checks(load_validation(), {}, pathlib.Path(sys.argv[1]));"
+        "TableChecks(load_validation(), {}, pathlib.Path(sys.argv[1])).of('offers');"
         "print([name for name in ('pandera', 'ibis') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
