@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from staged_assets import cli_sources
 from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import EXAMPLES, PACKAGE, example_names, load_settings
@@ -36,6 +37,7 @@ quarantine_app = typer.Typer(
     no_args_is_help=True, help="Rows that were rejected: see them, take them out, bring corrected ones back."
 )
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(cli_sources.app, name="sources")
 
 #: Where the output is no terminal, a table is as wide as it needs to be.
 _WIDTH = None if sys.stdout.isatty() else 200

@@ -8,7 +8,9 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from staged_assets.sources.feeds import EventFeed, Feed, FileFeed, Name, RestFeed, SqliteFeed, Strict, nearest
+from staged_assets.sources.feeds import EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
+from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.sources.strict import Name, Strict, nearest
 
 __all__ = [
     "CONNECTORS",
@@ -120,6 +122,9 @@ class _System(Strict):
         date_formats: beside ISO 8601, in strptime's notation.
         priority: survivorship between systems, 1 wins.
         owner: instead of the default one.
+        capabilities: what it can do, where that is less than its connector and feeds could.
+        requirements: what the business needs of all its feeds.
+        batch_window: when it may be read in bulk.
     """
 
     description: str = ""
@@ -129,6 +134,9 @@ class _System(Strict):
     decimal_mark: Literal[".", ","] = "."
     priority: Annotated[int, Field(ge=1)] = 1
     owner: Name | None = None
+    capabilities: Capabilities = Capabilities()
+    requirements: Requirements = Requirements()
+    batch_window: BatchWindow | None = None
 
     _name: str = PrivateAttr(default="")
 
