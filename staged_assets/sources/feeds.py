@@ -1,13 +1,14 @@
 """The types of `sources.yaml`, first part: what can be said of a feed and of its columns."""
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from staged_assets.catalogue import DATASETS
 from staged_assets.sources.expressions import expression_columns
-from staged_assets.sources.needs import Changes, Requirements
+from staged_assets.sources.needs import Changes, Duration, Requirements
 from staged_assets.sources.strict import Name, Strict, error_at, nearest
 
 
@@ -68,7 +69,9 @@ class Feed(Strict):
         key: source columns which identify a record.
         updated_at: source column that says when a record changed: the change cursor and the source version.
         delete_marker: how a deleted record is told.
-        deletes: `by_absence`: a key that is in a full snapshot no more is landed as a delete.
+        deletes: `by_absence`: a key that is in a full snapshot no more is landed as a delete. `by_key_comparison`:
+            so is one that the source has no more when, now and then, all its keys are read beside the changes.
+        compare_keys_every: how long after one comparison of keys the next one is due.
         columns: the dataset's column → where it comes from.
         ignore: source columns that are not to be landed at all (as a delivery's own id).
         requirements: instead of the system's.
@@ -78,6 +81,8 @@ class Feed(Strict):
     #: whether a feed without `updated_at` is a full snapshot at each reading
     always_positioned: ClassVar[bool] = False
     deletes_by_default: ClassVar[str] = "none"
+    #: whether all keys that there are can be read alone
+    compares_keys: ClassVar[bool] = False
 
     dataset: Annotated[str, Field(json_schema_extra={"enum": list(DATASETS)})]
     given_name: Name | None = Field(default=None, alias="name")
@@ -85,7 +90,8 @@ class Feed(Strict):
     key: Annotated[list[str], Field(min_length=1)]
     updated_at: Name | None = None
     delete_marker: DeleteMarker | None = None
-    deletes: Literal["by_absence", "none"] | None = None
+    deletes: Literal["by_absence", "by_key_comparison", "none"] | None = None
+    compare_keys_every: Duration = timedelta(days=1)
     columns: dict[str, ColumnSpec]
     ignore: list[str] = []
     requirements: Requirements = Requirements()
@@ -114,7 +120,20 @@ class Feed(Strict):
     @property
     def shows_deletes(self) -> bool:
         """Whether a record that was deleted in the source is landed as a delete."""
-        return self.delete_marker is not None or self.lands_absence
+        return self.delete_marker is not None or self.lands_absence or self.lands_missing_keys
+
+    @property
+    def lands_missing_keys(self) -> bool:
+        """Whether the source's keys are compared with those that have landed."""
+        return self.deletes == "by_key_comparison"
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The source columns from which the dataset's key is made."""
+        made_from = self.columns[DATASETS[self.dataset].key]
+        if made_from.source is not None:
+            return (made_from.source,)
+        return expression_columns(made_from.expression) if made_from.expression is not None else ()
 
     @property
     def lands_absence(self) -> bool:
@@ -142,6 +161,10 @@ class Feed(Strict):
             raise ValueError(
                 "deletes: by_absence needs full snapshots, which a feed with a change cursor or appended files is not;"
                 " use delete_marker"
+            )
+        if self.lands_missing_keys and (self.is_snapshot or not self.compares_keys):
+            raise ValueError(
+                "deletes: by_key_comparison needs a table with updated_at; without it by_absence does the same"
             )
         return self
 
@@ -174,6 +197,22 @@ class SqliteFeed(TableFeed):
     """A table or view (or `query`) of a SQLite file."""
 
     deletes_by_default: ClassVar[str] = "by_absence"
+    compares_keys: ClassVar[bool] = True
+
+
+class DatabaseFeed(TableFeed):
+    """A table or view (or `query`) of a database server.
+
+    Attributes:
+        overlap: how far before the newest change seen the next reading starts, for records that were committed later
+            than their change time says: a duration, or (where `updated_at` is a number) a number; by default 5 minutes
+            or 1,000.
+    """
+
+    deletes_by_default: ClassVar[str] = "by_absence"
+    compares_keys: ClassVar[bool] = True
+
+    overlap: Duration | Annotated[int, Field(ge=0)] | None = None
 
 
 class RestFeed(_NamedFeed):

@@ -97,7 +97,10 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         lambda c: _erp(c).update(connector="sqllite"),
         "systems.erp has the connector 'sqllite', which is not known, perhaps 'sqlite' is meant",
     ),
-    "no connector": (lambda c: _erp(c).pop("connector"), "systems.erp has no connector, expected one of: sqlite"),
+    "no connector": (
+        lambda c: _erp(c).pop("connector"),
+        "systems.erp has no connector, expected one of: database, sqlite",
+    ),
     "no connection": (lambda c: _erp(c).pop("connection"), "systems.erp.connection is missing"),
     "unknown time zone": (
         lambda c: _erp(c).update(time_zone="Europe/Berln"),
@@ -139,6 +142,18 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     "deletes by absence from changes": (
         lambda c: _feed(c).update(deletes="by_absence"),
         "deletes: by_absence needs full snapshots",
+    ),
+    "comparison of keys without changes": (
+        lambda c: _feed(c).update(updated_at=None, deletes="by_key_comparison"),
+        "deletes: by_key_comparison needs a table with updated_at",
+    ),
+    "comparison of keys of a part": (
+        lambda c: _erp(c)["feeds"].append({**_feed(c), "from": "other", "deletes": "by_key_comparison"}),
+        "erp has two feeds of items, one of which compares keys",
+    ),
+    "unknown scheme": (
+        lambda c: _erp(c).update(connector="database", connection={"url": "postgrsql://h/d"}),
+        "systems.erp.connection.url is wrong: the URL begins with 'postgrsql', perhaps 'postgresql' is meant",
     ),
     "the same feed twice": (
         lambda c: _erp(c)["feeds"].append(_feed(c).copy()),
