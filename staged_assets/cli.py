@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from staged_assets import cli_sources
 from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import EXAMPLES, PACKAGE, example_names, load_settings
@@ -40,6 +41,7 @@ audit_app = typer.Typer(
     no_args_is_help=True, help="Batches that were held back before they were published: see why, release them."
 )
 app.add_typer(audit_app, name="audit")
+app.add_typer(cli_sources.app, name="sources")
 
 #: Where the output is no terminal, a table is as wide as it needs to be.
 _WIDTH = None if sys.stdout.isatty() else 200

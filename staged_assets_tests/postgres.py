@@ -35,14 +35,15 @@ class PostgresServer:
     host: str = "127.0.0.1"
     user: str = USER
 
-    def create_database(self) -> str:
-        """A new, empty database; its name."""
+    def create_database(self, encoding: str = "") -> str:
+        """A new, empty database (in UTF-8 unless it is to have another encoding); its name."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
         connection = self.connect()
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(f"create database {name}")
+                other = f" encoding '{encoding}' template template0" if encoding else ""
+                cursor.execute(f"create database {name}{other}")
         finally:
             connection.close()
         return name

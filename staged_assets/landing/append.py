@@ -1,5 +1,6 @@
 """Appending to raw: which of the incoming rows are new, and under which ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,8 @@ from staged_assets.landing.raw_area import max_landing_id, table
 from staged_assets.sources.expressions import literal, quoted
 
 _INCOMING, _FRESH = "temp.landing_incoming", "temp.landing_fresh"
-_MALFORMED_ROWS = f"select count(*) from {_INCOMING} join {_FRESH} using (_ordinal) where _is_malformed"
+#: orders a key's rows, the current one last
+_CURRENT = "row(coalesce(_source_updated_at, timestamp '-infinity'), _landing_id)"
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,21 @@ class Incoming:
         self._connection.execute(
             f"create or replace temp table landing_incoming (_ordinal bigint, {columns}, _extra varchar,"
             " _source_updated_at timestamp, _operation varchar, _version varchar, _is_malformed boolean,"
-            " _content varchar)"
+            " _content varchar, _raw_row_id varchar)"
         )
 
     def add(self, batch: pa.Table, select: str) -> None:
         """Stage a batch, mapped by a select over `BATCH`."""
         self._connection.register(BATCH, batch)
         try:
-            self._connection.execute(
-                f"insert into {_INCOMING} by name select *, {content_sql(self._dataset)} as _content from ({select})"
-            )
+            self._connection.execute(f"insert into {_INCOMING} by name {self._identified(select)}")
         finally:
             self._connection.unregister(BATCH)
 
     def add_vanished(self) -> int | None:
         """Stage a delete for each key that has landed and is not among the staged rows.
 
+        It has the change time of the key's newest version, which it follows: what the source changes later is newer.
         Keys are compared as the numbers they are, so that one which is only written differently now has not vanished.
 
         Returns:
@@ -73,9 +74,12 @@ class Incoming:
         """
         number = _as_number(self._key)
         gone = f"""
-            select {self._key}, arg_max(_raw_row_id, _landing_id) as _previous,
-                arg_max(_operation, _landing_id) as _last
-            from {self._raw} where _source_system = {literal(self._system)} and {self._key} is not null
+            select {self._key}, max(_source_updated_at) as _source_updated_at,
+                arg_max(_raw_row_id, _place) as _previous, arg_max(_operation, _place) as _last
+            from (
+                select *, {_CURRENT} as _place from {self._raw}
+                where _source_system = {literal(self._system)} and {self._key} is not null
+            )
             group by {self._key}
             having _last = '{UPSERT}'
               and {number} not in (select {number} from {_INCOMING} where {self._key} is not null)
@@ -88,36 +92,57 @@ class Incoming:
             for name in (*self._dataset.columns, "_extra")
             if name != self._dataset.key
         )
-        self._connection.execute(
-            f"""
-            insert into {_INCOMING} by name
-            select *, {content_sql(self._dataset)} as _content
-            from (
-                select -row_number() over (order by {self._key}) as _ordinal, {self._key}, {others},
-                    '{DELETE}' as _operation, 'after=' || _previous as _version, false as _is_malformed
-                from ({gone})
-            )"""
-        )
+        deletes = f"""
+            select -row_number() over (order by {self._key}) as _ordinal, {self._key}, {others}, _source_updated_at,
+                '{DELETE}' as _operation, 'after=' || _previous as _version, false as _is_malformed
+            from ({gone})"""
+        self._connection.execute(f"insert into {_INCOMING} by name {self._identified(deletes)}")
         return vanished
+
+    def keep_vanished(self) -> None:
+        """Forget what is staged but the deletes of keys that vanished."""
+        self._connection.execute(f"delete from {_INCOMING} where _ordinal >= 0")
 
     def append(self, landed_at: datetime) -> Appended:
         """Append the staged rows that are new to raw. To be called in a transaction."""
-        self._find_fresh()
-        rows = self._number(f"select count(*) from {_FRESH}")
-        if not rows:
-            return Appended(0, 0, None, None)
         last = max_landing_id(self._connection, self._dataset.name)
+        if self._is_all_fresh():
+            return self._insert(last, f"select *, _ordinal + 1 as _place from {_INCOMING}", landed_at)
+        self._find_fresh()
+        fresh = f"select *, row_number() over (order by _ordinal) as _place from {_FRESH}"
+        incoming = f"select * exclude (_raw_row_id) from {_INCOMING}"
+        return self._insert(last, f"select * from ({incoming}) join ({fresh}) using (_ordinal)", landed_at)
+
+    def _insert(self, last: int, rows: str, landed_at: datetime) -> Appended:
+        """Append the rows of a select, `_place` being their order."""
         business = ", ".join(map(quoted, self._dataset.columns))
-        self._connection.execute(
+        inserted = self._number(
             f"""
             insert into {self._raw} by name
             select {business}, _extra, _raw_row_id, {literal(self._system)} as _source_system, _source_updated_at,
                 ?::timestamp as _landed_at, {last} + _place as _landing_id, _operation
-            from {_INCOMING}
-            join (select *, row_number() over (order by _ordinal) as _place from {_FRESH}) using (_ordinal)""",
+            from ({rows})""",
             [landed_at],
         )
-        return Appended(rows, self._number(_MALFORMED_ROWS), last + 1, last + rows)
+        if not inserted:
+            return Appended(0, 0, None, None)
+        return Appended(
+            inserted, self._number(f"select count(*) from ({rows}) where _is_malformed"), last + 1, last + inserted
+        )
+
+    def _identified(self, select: str) -> str:
+        """The rows of a select with the fingerprint of their content, and the id of those that have a version."""
+        with_content = f"select *, {content_sql(self._dataset)} as _content from ({select})"
+        return f"select *, {self._row_id('_version')} as _raw_row_id from ({with_content})"
+
+    def _is_all_fresh(self) -> bool:
+        """Whether the rows are all new, and all told apart by their versions, as in a first reading."""
+        alike, there = self._row(
+            f"select count(*) = count(distinct _raw_row_id) and count(*) > 0, min(_ordinal) >= 0 from {_INCOMING}"
+        )
+        return bool(alike and there) and not self._number(
+            f"select count(*) from {_INCOMING} as offered where {self._landed()}"
+        )
 
     def _find_fresh(self) -> None:
         """The rows that have not landed yet, each once, with their ids."""
@@ -126,16 +151,20 @@ class Incoming:
             create or replace temp table landing_fresh as
             select _ordinal, _raw_row_id
             from (
-                select min(_ordinal) as _ordinal, {self._row_id("_version")} as _raw_row_id
+                select min(_ordinal) as _ordinal, _raw_row_id
                 from {_INCOMING} where _version is not null group by _raw_row_id
             ) as offered
-            where not exists (
-                select 1 from {self._raw} as landed
-                where landed._raw_row_id = offered._raw_row_id and {self._same_time()}
-            )"""
+            where not {self._landed()}"""
         )
         if self._number(f"select count(*) from {_INCOMING} where _version is null"):
             self._connection.execute(f"insert into {_FRESH} {self._fresh_unversioned()}")
+
+    def _landed(self) -> str:
+        """Whether an `offered` row has landed."""
+        return (
+            f"exists (select 1 from {self._raw} as landed"
+            f" where landed._raw_row_id = offered._raw_row_id and {self._same_time()})"
+        )
 
     def _same_time(self) -> str:
         """Bounds of the rows that can have the same id: the change time is part of it; raw is about in its order."""
@@ -195,11 +224,11 @@ class Incoming:
         fixed = literal(f"{len(self._system)}:{self._system};{self._dataset.name};")
         return f"md5({fixed} || strlen({version}) || ':' || {version} || ';' || _operation || ';' || _content)"
 
-    def _number(self, sql: str) -> int:
-        return int(self._row(sql)[0])
+    def _number(self, sql: str, values: Sequence[Any] = ()) -> int:
+        return int(self._row(sql, values)[0])
 
-    def _row(self, sql: str) -> tuple[Any, ...]:
-        return self._connection.execute(sql).fetchone() or (0,)
+    def _row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+        return self._connection.execute(sql, values).fetchone() or (0,)
 
 
 def _as_number(key: str) -> str:

@@ -34,10 +34,14 @@ from staged_assets.landing.mapping import (
     position_name,
 )
 from staged_assets.landing.read_ahead import read_ahead
-from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
 from staged_assets.sources.config import Sources
-from staged_assets.sources.connectors import read
+from staged_assets.sources.connectors import read, read_keys
 from staged_assets.sources.models import Feed
+
+_CURSOR = "select cursor from control.cursors where system = ? and dataset = ? and feed = ?"
+#: after a feed's name, that under which the comparison of its keys is remembered; no feed is called so
+_KEYS = " keys"
 
 
 @dataclass
@@ -101,6 +105,8 @@ def land_feed(
         landing.land_snapshot(batches)
     else:
         landing.land_each(batches)
+    if resolved_feed.lands_missing_keys and landing.keys_are_due():
+        landing.compare_keys(read_ahead(read_keys(resolved_system, resolved_feed)))
     return landing.result
 
 
@@ -136,29 +142,58 @@ class _Landing:
         except SourceError:
             self._commit(count, None, problems)
             raise
-        vanished = 0
-        if self._mapping.feed.lands_absence:
-            found = self._incoming.add_vanished()
-            if found is None:
-                problems.append(
-                    f"{self.result.system}: {self.result.feed} is empty though it was not before: no record of"
-                    f" {self.result.dataset} is taken for deleted; give the feed a delete_marker if this is meant."
-                )
-            vanished = found or 0
+        vanished = self._add_vanished(problems) if self._mapping.feed.lands_absence else 0
         self._commit(count, None, problems, vanished)
+
+    def keys_are_due(self) -> bool:
+        """Whether it is time to compare the source's keys with those that have landed."""
+        row = self._connection.execute(_CURSOR, self._feed_key(_KEYS)).fetchone()
+        if row is None:
+            return True
+        compared = datetime.fromisoformat(json.loads(row[0])["compared_at"])
+        return datetime.now(UTC) - compared >= self._mapping.feed.compare_keys_every
+
+    def compare_keys(self, batches: Iterator[Batch]) -> None:
+        """Land a delete for each key that has landed and is not among these, which are all that the source has."""
+        problems: list[str] = []
+        self._incoming.clear()
+        for count, batch in enumerate(batches):
+            self._stage(batch, count * BATCH_RECORDS)
+        vanished = self._add_vanished(problems)
+        self._incoming.keep_vanished()
+        compared = {"compared_at": datetime.now(UTC).isoformat()}
+        self._commit(0, None, problems, vanished, compared)
+
+    def _add_vanished(self, problems: list[str]) -> int:
+        found = self._incoming.add_vanished()
+        if found is None:
+            problems.append(
+                f"{self.result.system}: {self.result.feed} is empty though it was not before: no record of"
+                f" {self.result.dataset} is taken for deleted; give the feed a delete_marker if this is meant."
+            )
+        return found or 0
 
     def _stage(self, batch: Batch, offset: int) -> None:
         if len(batch):
             self._incoming.add(_engine_table(batch, offset), self._mapping.select(batch.records.column_names))
 
-    def _commit(self, count: int, cursor: Cursor | None, problems: Sequence[str], vanished: int = 0) -> None:
+    def _commit(
+        self,
+        count: int,
+        cursor: Cursor | None,
+        problems: Sequence[str],
+        vanished: int = 0,
+        compared: Cursor | None = None,
+    ) -> None:
         result = self.result
         landed_at = datetime.now(UTC).replace(tzinfo=None)
         moved = cursor is not None and cursor != result.cursor
         with transaction(self._connection):
             appended = self._incoming.append(landed_at) if count or vanished else Appended(0, 0, None, None)
             if moved:
-                self._store_cursor(cursor, landed_at)
+                self._store_cursor(self._feed_key(), cursor, landed_at)
+            if compared is not None:
+                self._store_cursor(self._feed_key(_KEYS), compared, landed_at)
             if moved or appended.rows or problems:
                 self._log(count, appended, problems, landed_at)
         result.read += count
@@ -171,21 +206,17 @@ class _Landing:
         if self._on_progress is not None:
             self._on_progress(result)
 
-    def _feed_key(self) -> list[Any]:
-        return [self.result.system, self.result.dataset, self.result.feed]
+    def _feed_key(self, part: str = "") -> list[Any]:
+        return [self.result.system, self.result.dataset, self.result.feed + part]
 
     def _stored_cursor(self) -> Cursor | None:
-        row = self._connection.execute(
-            "select cursor from control.cursors where system = ? and dataset = ? and feed = ?", self._feed_key()
-        ).fetchone()
+        row = self._connection.execute(_CURSOR, self._feed_key()).fetchone()
         return json.loads(row[0]) if row else None
 
-    def _store_cursor(self, cursor: Cursor | None, landed_at: datetime) -> None:
+    def _store_cursor(self, key: list[Any], cursor: Cursor | None, landed_at: datetime) -> None:
+        self._connection.execute("delete from control.cursors where system = ? and dataset = ? and feed = ?", key)
         self._connection.execute(
-            "delete from control.cursors where system = ? and dataset = ? and feed = ?", self._feed_key()
-        )
-        self._connection.execute(
-            "insert into control.cursors values (?, ?, ?, ?, ?)", [*self._feed_key(), json.dumps(cursor), landed_at]
+            "insert into control.cursors values (?, ?, ?, ?, ?)", [*key, json.dumps(cursor), landed_at]
         )
 
     def _log(self, count: int, appended: Appended, problems: Sequence[str], landed_at: datetime) -> None:

@@ -146,8 +146,10 @@ def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str
     # The engine reads an offset only right behind the seconds.
     joined = f"regexp_replace(regexp_replace({text}, ' ([Z+-])', '\\1'), '([T ]..:..)([Z+-])', '\\1:00\\2')"
     cases = [
-        # The most usual way of writing needs no pattern.
+        # The most usual ways of writing need no pattern.
         f"when strlen({text}) = 20 and right({text}, 1) = 'Z' then timezone('UTC', try_cast({text} as timestamptz))",
+        f"when right({text}, 3) = '+00' and strlen({text}) between 22 and 29 and substr({text}, 5, 1) = '-'"
+        f" and substr({text}, 8, 1) = '-' then timezone('UTC', try_cast({text} as timestamptz))",
         f"when regexp_full_match({text}, {literal(_ISO_LOCAL)})"
         f" then {_from_zone(f'try_cast({text} as timestamp)', zone)}",
         f"when regexp_full_match({joined}, {literal(_ISO_OFFSET)})"

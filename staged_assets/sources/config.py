@@ -1,8 +1,8 @@
 """`sources.yaml`: read, checked and asked."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from staged_assets.errors import ConfigurationError
-from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System, nearest
+from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System
+from staged_assets.sources.needs import Capabilities, least
+from staged_assets.sources.secrets import REFERENCE, Place, in_url, literal_secrets
+from staged_assets.sources.strict import AT_KEY, nearest
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_LINES = "\0lines"
-
-Place = tuple[str | int, ...]
+#: parts of a place below which a value can hold a secret, and is not shown
+_HIDDEN = frozenset({"url", "headers", "auth", "params", "secret", "options"})
 
 
 class Sources:
@@ -56,6 +57,17 @@ class Sources:
             if system in (None, name):
                 return feed.owner or self.systems[name].owner or self._content.defaults.owner
         return self._content.defaults.owner
+
+    def capabilities(self, system: str, feed: Feed) -> Capabilities:
+        """What a feed can do: what its connector and mapping give, or less where the system says so."""
+        said = self.systems[system].capabilities
+        visible = feed.shows_deletes and said.deletes != "invisible"
+        return Capabilities(changes=least(feed.changes, said.changes), deletes="visible" if visible else "invisible")
+
+    def max_staleness(self, system: str, feed: Feed) -> timedelta | None:
+        """How old what a feed brings may be: its own requirement, else its system's; None where none is stated."""
+        own = feed.requirements.max_staleness
+        return own if own is not None else self.systems[system].requirements.max_staleness
 
     @property
     def formats(self) -> dict[str, dict[str, Any]]:
@@ -106,7 +118,7 @@ class Sources:
         if isinstance(value, list):
             return [self._resolved(part, (*place, index)) for index, part in enumerate(value)]
         if isinstance(value, str):
-            return _REFERENCE.sub(lambda match: self._variable(match[1], place), value)
+            return REFERENCE.sub(lambda m: in_url(value, m.start(), self._variable(m[1], place)), value)
         return value
 
     def _variable(self, name: str, place: Place) -> str:
@@ -138,6 +150,11 @@ def load_sources(path: Path, environ: Mapping[str, str] = os.environ) -> Sources
         content = SourcesFile.model_validate(raw)
     except ValidationError as error:
         raise ConfigurationError(_sentence(path, error, lines)) from error
+    for place in literal_secrets(raw["systems"]):
+        raise ConfigurationError(
+            f"{path}{_line(place, lines)}: {_path(place)} holds a secret itself: put it into an environment variable"
+            " and write ${NAME_OF_THE_VARIABLE} in its place."
+        )
     return Sources(path, content, raw, environ)
 
 
@@ -163,13 +180,19 @@ def _path(place: Place) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
+def _line(place: Place, lines: Mapping[Place, int]) -> str:
+    """`, line n` of the innermost part of a place that stands in the file."""
+    known = next((place[:end] for end in range(len(place), -1, -1) if place[:end] in lines), None)
+    return f", line {lines[known]}" if known is not None else ""
+
+
 def _sentence(path: Path, errors: ValidationError, lines: Mapping[Place, int], within: Place = ()) -> str:
     error = errors.errors()[0]
     place = (*within, *_written_place(error["loc"], bool(within)))
-    known = next((place[:end] for end in range(len(place), -1, -1) if place[:end] in lines), None)
-    line = f", line {lines[known]}" if known is not None else ""
+    keys = error["ctx"]["keys"] if error["type"] == AT_KEY else ()
     more = f" ({errors.error_count() - 1} more to mend after that)" if errors.error_count() > 1 else ""
-    return f"{path}{line}: {_path(place) or 'the file'} {_what(error)}{more}."
+    what = _what(error, is_hidden=any(part in _HIDDEN for part in place))
+    return f"{path}{_line((*place, *keys), lines)}: {_path(place) or 'the file'} {what}{more}."
 
 
 def _written_place(location: Place, in_system: bool) -> Place:
@@ -180,7 +203,7 @@ def _written_place(location: Place, in_system: bool) -> Place:
     return tuple(part for part in location if part != "[key]")
 
 
-def _what(error: Any) -> str:
+def _what(error: Any, *, is_hidden: bool) -> str:
     found, context = error["input"], error.get("ctx", {})
     if error["type"] == "missing":
         return "is missing"
@@ -190,7 +213,7 @@ def _what(error: Any) -> str:
         tag = context["tag"]
         return f"has the connector {tag!r}, which is not known, {nearest(tag, CONNECTORS)}"
     reason = str(context["error"]) if error["type"] == "value_error" else _reason(error)
-    if isinstance(found, dict | list):
+    if is_hidden or isinstance(found, dict | list):
         return f"is wrong: {reason}"
     return f"is {found!r}: {reason}"
 

@@ -28,3 +28,12 @@ def read(system: System, feed: Feed, cursor: Cursor | None) -> Iterator[Batch]:
     """Read a feed through its system's connector."""
     connector = cast(Connector, import_module(f"staged_assets.sources.{system.connector}"))
     return connector.read(system, feed, cursor)
+
+
+def read_keys(system: System, feed: Feed) -> Iterator[Batch]:
+    """Read the columns of which the dataset's key is made, of all records that there are now.
+
+    Only of feeds that can do it (`Feed.compares_keys`).
+    """
+    connector = import_module(f"staged_assets.sources.{system.connector}")
+    return cast(Iterator[Batch], connector.read_keys(system, feed))

@@ -1,45 +1,15 @@
 """The types of `sources.yaml`, first part: what can be said of a feed and of its columns."""
 
-import difflib
 import re
-from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from staged_assets.catalogue import DATASETS
 from staged_assets.sources.expressions import expression_columns
-
-
-def nearest(found: str, valid: Iterable[str]) -> str:
-    """`perhaps 'x' is meant` where something is near, else what there is."""
-    names = [str(name) for name in valid]
-    near = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
-    return f"perhaps {near[0]!r} is meant" if near else f"expected one of: {', '.join(names)}"
-
-
-class Strict(BaseModel):
-    """A part of `sources.yaml`: unknown keys are refused, nothing is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            keys = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in keys and key not in cls.model_fields:
-                    raise ValueError(f"{str(key)!r} is not a key that is known here, {nearest(str(key), keys)}")
-        return data
+from staged_assets.sources.needs import Changes, Duration, Requirements
+from staged_assets.sources.strict import Name, Strict, error_at, nearest
 
 
 def _as_column(data: Any) -> Any:
@@ -70,8 +40,7 @@ class Column(Strict):
         return self
 
 
-ColumnSpec = Annotated[Column, BeforeValidator(_as_column)]
-Name = Annotated[str, StringConstraints(min_length=1)]
+ColumnSpec = Annotated[Column, BeforeValidator(_as_column, json_schema_input_type=str | Column)]
 
 
 class DeleteMarker(Strict):
@@ -79,6 +48,15 @@ class DeleteMarker(Strict):
 
     column: Name
     values: Annotated[list[str], Field(min_length=1)]
+
+
+def _columns_schema(dataset: str) -> dict[str, Any]:
+    """JSON schema: the columns that a feed of the dataset can map."""
+    columns = {"propertyNames": {"enum": list(DATASETS[dataset].columns)}, "required": [DATASETS[dataset].key]}
+    return {
+        "if": {"properties": {"dataset": {"const": dataset}}},
+        "then": {"properties": {"columns": columns}},
+    }
 
 
 class Feed(Strict):
@@ -91,27 +69,36 @@ class Feed(Strict):
         key: source columns which identify a record.
         updated_at: source column that says when a record changed: the change cursor and the source version.
         delete_marker: how a deleted record is told.
-        deletes: `by_absence`: a key that is in a full snapshot no more is landed as a delete.
+        deletes: `by_absence`: a key that is in a full snapshot no more is landed as a delete. `by_key_comparison`:
+            so is one that the source has no more when, now and then, all its keys are read beside the changes.
+        compare_keys_every: how long after one comparison of keys the next one is due.
         columns: the dataset's column → where it comes from.
         ignore: source columns that are not to be landed at all (as a delivery's own id).
+        requirements: instead of the system's.
         owner: instead of the system's.
     """
 
     #: whether a feed without `updated_at` is a full snapshot at each reading
     always_positioned: ClassVar[bool] = False
     deletes_by_default: ClassVar[str] = "none"
+    #: whether all keys that there are can be read alone
+    compares_keys: ClassVar[bool] = False
 
-    dataset: str
+    dataset: Annotated[str, Field(json_schema_extra={"enum": list(DATASETS)})]
     given_name: Name | None = Field(default=None, alias="name")
     source: Name | None = Field(default=None, alias="from")
     key: Annotated[list[str], Field(min_length=1)]
     updated_at: Name | None = None
     delete_marker: DeleteMarker | None = None
-    deletes: Literal["by_absence", "none"] | None = None
+    deletes: Literal["by_absence", "by_key_comparison", "none"] | None = None
+    compare_keys_every: Duration = timedelta(days=1)
     columns: dict[str, ColumnSpec]
     ignore: list[str] = []
+    requirements: Requirements = Requirements()
     owner: Name | None = None
     description: str | None = None
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [_columns_schema(name) for name in DATASETS]})
 
     @property
     def name(self) -> str:
@@ -122,6 +109,31 @@ class Feed(Strict):
     def is_snapshot(self) -> bool:
         """Whether each reading brings every record there is, and records have no version of their own."""
         return self.updated_at is None and not self.always_positioned
+
+    @property
+    def changes(self) -> Changes:
+        """How the feed shows what changed."""
+        if self.is_snapshot:
+            return "snapshot"
+        return "events" if self.updated_at is None or self.always_positioned else "change_cursor"
+
+    @property
+    def shows_deletes(self) -> bool:
+        """Whether a record that was deleted in the source is landed as a delete."""
+        return self.delete_marker is not None or self.lands_absence or self.lands_missing_keys
+
+    @property
+    def lands_missing_keys(self) -> bool:
+        """Whether the source's keys are compared with those that have landed."""
+        return self.deletes == "by_key_comparison"
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The source columns from which the dataset's key is made."""
+        made_from = self.columns[DATASETS[self.dataset].key]
+        if made_from.source is not None:
+            return (made_from.source,)
+        return expression_columns(made_from.expression) if made_from.expression is not None else ()
 
     @property
     def lands_absence(self) -> bool:
@@ -140,13 +152,19 @@ class Feed(Strict):
         dataset = DATASETS[self.dataset]
         for column in self.columns:
             if column not in dataset.columns:
-                raise ValueError(f"{self.dataset} has no column {column!r}, {nearest(column, dataset.columns)}")
+                reason = f"{self.dataset} has no column {column!r}, {nearest(column, dataset.columns)}"
+                raise error_at(reason, "columns", column)
         if dataset.key not in self.columns:
-            raise ValueError(f"columns must say where {dataset.key!r} comes from, the key of {self.dataset}")
+            reason = f"columns must say where {dataset.key!r} comes from, the key of {self.dataset}"
+            raise error_at(reason, "columns")
         if self.deletes == "by_absence" and not self.is_snapshot:
             raise ValueError(
                 "deletes: by_absence needs full snapshots, which a feed with a change cursor or appended files is not;"
                 " use delete_marker"
+            )
+        if self.lands_missing_keys and (self.is_snapshot or not self.compares_keys):
+            raise ValueError(
+                "deletes: by_key_comparison needs a table with updated_at; without it by_absence does the same"
             )
         return self
 
@@ -179,6 +197,22 @@ class SqliteFeed(TableFeed):
     """A table or view (or `query`) of a SQLite file."""
 
     deletes_by_default: ClassVar[str] = "by_absence"
+    compares_keys: ClassVar[bool] = True
+
+
+class DatabaseFeed(TableFeed):
+    """A table or view (or `query`) of a database server.
+
+    Attributes:
+        overlap: how far before the newest change seen the next reading starts, for records that were committed later
+            than their change time says: a duration, or (where `updated_at` is a number) a number; by default 5 minutes
+            or 1,000.
+    """
+
+    deletes_by_default: ClassVar[str] = "by_absence"
+    compares_keys: ClassVar[bool] = True
+
+    overlap: Duration | Annotated[int, Field(ge=0)] | None = None
 
 
 class RestFeed(_NamedFeed):

@@ -8,12 +8,17 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from staged_assets.sources.feeds import EventFeed, Feed, FileFeed, Name, RestFeed, SqliteFeed, Strict, nearest
+from staged_assets.sources.feeds import DatabaseFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
+from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.sources.strict import Name, Strict, nearest
 
 __all__ = [
     "CONNECTORS",
     "CsvConnection",
     "CsvSystem",
+    "DatabaseConnection",
+    "DatabaseFeed",
+    "DatabaseSystem",
     "Defaults",
     "EventFeed",
     "EventFilesConnection",
@@ -44,6 +49,42 @@ class SqliteConnection(Strict):
     """A SQLite file, opened read-only."""
 
     path: Name
+
+
+#: scheme of a database's URL → what it is called
+SCHEMES = {
+    "postgresql": "PostgreSQL",
+    "postgres": "PostgreSQL",
+    "mysql": "MySQL",
+    "mariadb": "MariaDB",
+    "mssql": "SQL Server",
+    "sqlite": "SQLite",
+}
+
+
+class DatabaseConnection(Strict):
+    """A database server.
+
+    Attributes:
+        url: `postgresql://user:${PASSWORD}@host/database`; likewise `mysql`, `mariadb`, `mssql`, and `sqlite:///path`.
+        schema_name: where tables are looked for whose name has no schema; written `schema`.
+    """
+
+    url: Name
+    schema_name: Name | None = Field(default=None, alias="schema")
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        scheme = url.partition("://")[0]
+        if scheme not in SCHEMES and not url.startswith("${"):
+            raise ValueError(f"the URL begins with {scheme!r}, {nearest(scheme, SCHEMES)}")
+        return url
+
+    @property
+    def scheme(self) -> str:
+        """The key of `SCHEMES`."""
+        return self.url.partition("://")[0]
 
 
 class RestConnection(Strict):
@@ -120,6 +161,9 @@ class _System(Strict):
         date_formats: beside ISO 8601, in strptime's notation.
         priority: survivorship between systems, 1 wins.
         owner: instead of the default one.
+        capabilities: what it can do, where that is less than its connector and feeds could.
+        requirements: what the business needs of all its feeds.
+        batch_window: when it may be read in bulk.
     """
 
     description: str = ""
@@ -129,6 +173,9 @@ class _System(Strict):
     decimal_mark: Literal[".", ","] = "."
     priority: Annotated[int, Field(ge=1)] = 1
     owner: Name | None = None
+    capabilities: Capabilities = Capabilities()
+    requirements: Requirements = Requirements()
+    batch_window: BatchWindow | None = None
 
     _name: str = PrivateAttr(default="")
 
@@ -165,6 +212,14 @@ class SqliteSystem(_System):
     feeds: list[SqliteFeed]
 
 
+class DatabaseSystem(_System):
+    """A system whose data is on a database server."""
+
+    connector: Literal["database"]
+    connection: DatabaseConnection
+    feeds: list[DatabaseFeed]
+
+
 class RestSystem(_System):
     """A system behind a REST API."""
 
@@ -199,9 +254,10 @@ class ParquetSystem(_System):
 
 FileSystem = CsvSystem | ParquetSystem
 System = Annotated[
-    SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem, Field(discriminator="connector")
+    DatabaseSystem | SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem,
+    Field(discriminator="connector"),
 ]
-CONNECTORS = ("sqlite", "rest", "event_files", "csv_files", "parquet")
+CONNECTORS = ("database", "sqlite", "rest", "event_files", "csv_files", "parquet")
 
 
 class Defaults(Strict):
@@ -238,5 +294,10 @@ def _check_feeds_apart(system: str, feeds: Iterable[Feed]) -> None:
             raise ValueError(
                 f"{system} has two feeds of {feed.dataset}, one without updated_at: versions of a key could not be told"
                 " apart; make it one feed with a query, or two systems"
+            )
+        if others and (feed.lands_missing_keys or others[0].lands_missing_keys):
+            raise ValueError(
+                f"{system} has two feeds of {feed.dataset}, one of which compares keys: those of the other would be"
+                " taken for deleted; make it one feed with a query, or two systems"
             )
         others.append(feed)

@@ -6,22 +6,20 @@ time that SQLite can't read is read each time. The newest change is noted before
 now: neither a row that changes meanwhile nor one that is dated in the future hides another.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
-
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.expressions import quoted
-from staged_assets.sources.models import SqliteFeed, SqliteSystem, nearest
+from staged_assets.sources.models import SqliteFeed, SqliteSystem
+from staged_assets.sources.tables import add_rows, check_columns, missing_columns, missing_table
 
 
 def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Iterator[Batch]:
@@ -34,6 +32,27 @@ def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Itera
     Raises:
         SourceError: the file, table or a column that the feed can't do without is missing, or SQLite can't read it.
     """
+    with _opened(system, feed) as connection:
+        yield from _read(connection, _Table(connection, system, feed), cursor)
+
+
+def read_keys(system: SqliteSystem, feed: SqliteFeed) -> Iterator[Batch]:
+    """Read the columns of which the dataset's key is made, of all records that there are now."""
+    with _opened(system, feed) as connection:
+        table = _Table(connection, system, feed)
+        names = [name for name in table.columns if name in feed.key_columns]
+        found = connection.execute(f"select {', '.join(map(quoted, names))} from {table.sql}")
+        gathering = Gathering()
+        while rows := found.fetchmany(gathering.room):
+            add_rows(gathering, names, rows)
+            if gathering.is_full:
+                yield gathering.take(None)
+                gathering = Gathering()
+        yield gathering.take(None)
+
+
+@contextmanager
+def _opened(system: SqliteSystem, feed: SqliteFeed) -> Iterator[sqlite3.Connection]:
     path = Path(system.connection.path)
     if not path.is_file():
         raise SourceError(f"{system.name}: there is no SQLite file {path}: create it, or correct connection.path.")
@@ -43,7 +62,7 @@ def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Itera
             connection.text_factory = bytes
             # One transaction: everything is read as of one moment.
             connection.execute("begin")
-            yield from _read(connection, _Table(connection, system, feed), cursor)
+            yield connection
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -61,37 +80,14 @@ class _Table:
         self.sql = quoted(feed.source) if feed.source is not None else f"({feed.query})"
         found = connection.execute(f"select * from {self.sql} limit 0")
         self.columns = [str(column[0]) for column in found.description]
-        self._check_columns()
+        check_columns(system.name, feed, self.columns)
         self.has_row_id = self._has_row_id()
 
     def _check_exists(self, table: str) -> None:
         found = self._connection.execute("select name from sqlite_master where type in ('table', 'view')")
         names = [name.decode() for (name,) in found]
         if table.lower() not in (name.lower() for name in names):
-            raise SourceError(
-                f"{self.system.name}: there is no table {table!r} in {self.system.connection.path},"
-                f" {nearest(table, names) if names else 'which is empty'}"
-                + f"; correct `from` of the feed of {self.feed.dataset}, or restore the table."
-            )
-
-    def _check_columns(self) -> None:
-        marker = self.feed.delete_marker
-        for column in (*self.feed.key, self.feed.updated_at, marker.column if marker else None):
-            if column is not None and column not in self.columns:
-                raise SourceError(
-                    f"{self.system.name}: {self.feed.name} has no column {column!r},"
-                    f" {nearest(column, self.columns)}"
-                    + f"; correct the feed of {self.feed.dataset}, or restore the column."
-                )
-
-    def warnings(self) -> list[str]:
-        """Columns that the mapping names and the table has not."""
-        return [
-            f"{self.system.name}: {self.feed.name} has no column {column.source!r}: {target} of {self.feed.dataset} is"
-            " NULL."
-            for target, column in self.feed.columns.items()
-            if column.source is not None and column.source not in self.columns
-        ]
+            raise missing_table(self.system.name, self.feed, names, self.system.connection.path)
 
     def _has_row_id(self) -> bool:
         if self.feed.source is None or "_rowid_" in (column.lower() for column in self.columns):
@@ -110,13 +106,13 @@ def _read(connection: sqlite3.Connection, table: _Table, cursor: Cursor | None) 
     started = cursor or {}
     since, after = started.get("since") or {}, started.get("after")
     until = started.get("until") or _newest_change(connection, table)
-    warnings = table.warnings()
+    warnings = missing_columns(table.system.name, table.feed, table.columns)
     gathering = Gathering()
     found = _select(connection, table, since, after)
     while rows := found.fetchmany(gathering.room):
         if table.has_row_id:
             after = rows[-1][-1]
-        _add(gathering, table.columns, rows)
+        add_rows(gathering, table.columns, rows)
         if gathering.is_full:
             partly = {"since": since, "until": until, "after": after} if until and table.has_row_id else None
             yield gathering.take(partly, warnings)
@@ -160,45 +156,3 @@ def _select(connection: sqlite3.Connection, table: _Table, since: dict[str, Any]
             conditions.append("_rowid_ > :after")
     sql = f"select {', '.join(columns)} from {table.sql} where {' and '.join(conditions)} {order}"
     return connection.execute(sql, {"text": since.get("text"), "number": since.get("number"), "after": after})
-
-
-def _add(gathering: Gathering, names: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
-    try:
-        gathering.add(_text_table(names, rows))
-    except pa.ArrowInvalid:
-        bad = {index: _as_bytes(names, row) for index, row in enumerate(rows) if not _is_text(row)}
-        nothing = (None,) * len(rows[0])
-        readable = [nothing if index in bad else row for index, row in enumerate(rows)]
-        gathering.add(_text_table(names, readable), undecodable=bad)
-
-
-def _text_table(names: Sequence[str], rows: list[tuple[Any, ...]]) -> pa.Table:
-    columns = islice(zip(*rows, strict=True), len(names))
-    return pa.table(dict(zip(names, map(_as_text, columns), strict=True)))
-
-
-def _as_text(values: tuple[Any, ...]) -> pa.Array:
-    """Numbers as their digits, or the shortest text that gives the same floating-point number."""
-    kinds = set(map(type, values)) - {type(None)}
-    if kinds == {int}:
-        return pa.array(values, pa.int64()).cast(pa.string())
-    if kinds - {bytes}:
-        values = tuple(v if v is None or type(v) is bytes else repr(v).encode() for v in values)
-    return pa.array(values, pa.binary()).cast(pa.string())
-
-
-def _is_text(row: tuple[Any, ...]) -> bool:
-    try:
-        for value in row:
-            if type(value) is bytes:
-                value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _as_bytes(names: Sequence[str], row: tuple[Any, ...]) -> bytes:
-    """A row with text that is not UTF-8: as a JSON object, the text's bytes as they are."""
-    values = [v.decode("utf-8", "surrogateescape") if type(v) is bytes else v for v in row]
-    record = {name: None if v is None else str(v) for name, v in zip(names, values, strict=False)}
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -14,7 +14,18 @@ from staged_assets.catalogue import DATASETS
 from staged_assets.cli import app
 from staged_assets.settings import DEMO_SOURCES, Settings
 from staged_assets.sources.config import load_sources
-from staged_assets.sources.models import CONNECTORS, Defaults, EventFeed, FileFeed, RestFeed, RestSystem, SqliteFeed
+from staged_assets.sources.models import (
+    CONNECTORS,
+    DatabaseConnection,
+    DatabaseFeed,
+    Defaults,
+    EventFeed,
+    FileFeed,
+    RestFeed,
+    RestSystem,
+    SqliteFeed,
+)
+from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -144,7 +155,19 @@ def test_every_key_of_a_sources_file_is_documented() -> None:
     documented = set(_CODE.findall(text)) | set(
         re.findall(r"^\s*-?\s*(\w+):", "".join(yaml_blocks(text)), re.MULTILINE)
     )
-    types = (RestSystem, RestFeed, EventFeed, FileFeed, SqliteFeed, Defaults)
+    types = (
+        RestSystem,
+        RestFeed,
+        EventFeed,
+        FileFeed,
+        SqliteFeed,
+        DatabaseConnection,
+        DatabaseFeed,
+        Defaults,
+        BatchWindow,
+        Capabilities,
+        Requirements,
+    )
     keys = {field.alias or name for kind in types for name, field in kind.model_fields.items()}
     assert keys <= documented
     assert set(CONNECTORS) <= documented

@@ -1,6 +1,7 @@
 """Sources described in a test, and what their connectors yield."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,12 @@ from staged_assets.sources.connectors import read
 
 
 def described(
-    folder: Path, connector: str, connection: dict[str, Any], *feeds: dict[str, Any], **system: Any
+    folder: Path,
+    connector: str,
+    connection: dict[str, Any],
+    *feeds: dict[str, Any],
+    environ: Mapping[str, str] = os.environ,
+    **system: Any,
 ) -> Sources:
     """A `sources.yaml` in the folder with one system, `shop`."""
     content = {
@@ -25,7 +31,7 @@ def described(
     }
     path = folder / "sources.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True))
-    return load_sources(path)
+    return load_sources(path, environ)
 
 
 def _feed(given: dict[str, Any]) -> dict[str, Any]:

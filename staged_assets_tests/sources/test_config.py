@@ -1,6 +1,7 @@
 """`sources.yaml`: what is accepted, and what each mistake is answered with."""
 
 from collections.abc import Callable
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from staged_assets.errors import ConfigurationError
 from staged_assets.settings import DEMO_SOURCES
 from staged_assets.sources.config import Sources, load_sources
+from staged_assets.sources.models import RestConnection
 
 PROJECT = Path(__file__).parents[2]
 
@@ -66,6 +68,10 @@ def _shop(dataset: str, **system: Any) -> dict[str, Any]:
     return {"connector": "event_files", "connection": {"path": "."}, "feeds": [feed], **system}
 
 
+def _rest(connection: dict[str, Any]) -> dict[str, Any]:
+    return _shop("orders") | {"connector": "rest", "connection": {"url": "https://example.com", **connection}}
+
+
 MISTAKES: dict[str, tuple[Change, str]] = {
     "unknown key of a system": (
         lambda c: _erp(c).update(timezone="UTC"),
@@ -91,7 +97,10 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         lambda c: _erp(c).update(connector="sqllite"),
         "systems.erp has the connector 'sqllite', which is not known, perhaps 'sqlite' is meant",
     ),
-    "no connector": (lambda c: _erp(c).pop("connector"), "systems.erp has no connector, expected one of: sqlite"),
+    "no connector": (
+        lambda c: _erp(c).pop("connector"),
+        "systems.erp has no connector, expected one of: database, sqlite",
+    ),
     "no connection": (lambda c: _erp(c).pop("connection"), "systems.erp.connection is missing"),
     "unknown time zone": (
         lambda c: _erp(c).update(time_zone="Europe/Berln"),
@@ -134,6 +143,18 @@ MISTAKES: dict[str, tuple[Change, str]] = {
         lambda c: _feed(c).update(deletes="by_absence"),
         "deletes: by_absence needs full snapshots",
     ),
+    "comparison of keys without changes": (
+        lambda c: _feed(c).update(updated_at=None, deletes="by_key_comparison"),
+        "deletes: by_key_comparison needs a table with updated_at",
+    ),
+    "comparison of keys of a part": (
+        lambda c: _erp(c)["feeds"].append({**_feed(c), "from": "other", "deletes": "by_key_comparison"}),
+        "erp has two feeds of items, one of which compares keys",
+    ),
+    "unknown scheme": (
+        lambda c: _erp(c).update(connector="database", connection={"url": "postgrsql://h/d"}),
+        "systems.erp.connection.url is wrong: the URL begins with 'postgrsql', perhaps 'postgresql' is meant",
+    ),
     "the same feed twice": (
         lambda c: _erp(c)["feeds"].append(_feed(c).copy()),
         "erp has two feeds 'product' of items: give one of them another name",
@@ -143,6 +164,18 @@ MISTAKES: dict[str, tuple[Change, str]] = {
             {"dataset": "items", "from": "other", "key": ["no"], "columns": {"item_id": "no"}}
         ),
         "erp has two feeds of items, one without updated_at",
+    ),
+    "duration without unit": (
+        lambda c: _erp(c).update(requirements={"max_staleness": "15"}),
+        "systems.erp.requirements.max_staleness is '15': expected a duration such as 30s, 15m, 4h or 1d",
+    ),
+    "window that YAML reads as a number": (
+        lambda c: _erp(c).update(batch_window={"from": 1350, "to": "05:00"}),
+        "systems.erp.batch_window.from is 1350: expected a time of day in quotes, such as '22:30'",
+    ),
+    "unknown capability": (
+        lambda c: _erp(c).update(capabilities={"changes": "cdc"}),
+        "systems.erp.capabilities.changes is 'cdc': expected 'snapshot', 'change_cursor', 'events' or 'change_feed'",
     ),
     "no owner": (lambda c: c["defaults"].pop("owner"), "defaults.owner is missing"),
     "another version": (lambda c: c.update(version=2), "version is 2: expected 1"),
@@ -162,6 +195,98 @@ def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, change: Chang
 def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"sources\.yaml, line 9: systems\.erp\.time_zone is 'Mars'"):
         _load(tmp_path, lambda c: _erp(c).update(time_zone="Mars"))
+
+
+def test_the_line_of_a_key_that_is_not_known_is_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="items has no column 'item_nme'") as caught:
+        _load(tmp_path, lambda c: _feed(c).update(columns={"item_id": "no", "item_nme": "x"}))
+    line = (tmp_path / "sources.yaml").read_text().partition("item_nme")[0].count("\n") + 1
+    assert f", line {line}: " in str(caught.value)
+
+
+SECRETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a password in a URL": ("connection.url", {"url": "https://me:hunter2@example.com"}),
+    "a token in a header": ("connection.headers.Authorization", {"headers": {"Authorization": "Bearer hunter2"}}),
+    "a key in a header": ("connection.headers.X-Api-Key", {"headers": {"X-Api-Key": "hunter2"}}),
+    "a token in a URL's query": ("connection.url", {"url": "https://example.com/?access_token=hunter2"}),
+}
+
+
+@pytest.mark.parametrize(("place", "connection"), SECRETS.values(), ids=SECRETS.keys())
+def test_a_literal_secret_is_refused_and_not_shown(tmp_path: Path, place: str, connection: dict[str, Any]) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["systems"]["crm"] = _rest(connection)
+
+    with pytest.raises(ConfigurationError, match=rf"line \d+: systems\.crm\.{place} holds a secret itself") as caught:
+        _load(tmp_path, change)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_literal_secret_among_a_feeds_parameters_is_refused(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["systems"]["crm"] = _rest({})
+        content["systems"]["crm"]["feeds"][0]["params"] = {"api_key": "hunter2"}
+
+    with pytest.raises(ConfigurationError, match=r"systems\.crm\.feeds\[0\]\.params\.api_key holds a secret itself"):
+        _load(tmp_path, change)
+
+
+def test_a_secret_from_the_environment_is_encoded_where_a_url_needs_it(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        url = "https://me:${PASSWORD}@example.com/${ROOT}?key=${KEY}"
+        content["systems"]["crm"] = _rest({"url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}})
+
+    sources = _load(tmp_path, change, PASSWORD="a@b/c", ROOT="v1/all", KEY="x&y", TOKEN="t/+=")
+    connection = sources.resolve("crm").connection
+    assert isinstance(connection, RestConnection)
+    assert connection.url == "https://me:a%40b%2Fc@example.com/v1/all?key=x%26y"
+    assert connection.headers == {"Authorization": "Bearer t/+="}
+
+
+def test_a_whole_url_from_the_environment_is_taken_as_it_is(tmp_path: Path) -> None:
+    sources = _load(tmp_path, lambda c: c["systems"].update(crm=_rest({"url": "${CRM}"})), CRM="http://a:b@c/d?e=f")
+    assert sources.resolve("crm").connection.url == "http://a:b@c/d?e=f"
+
+
+def test_a_mistake_in_a_secrets_place_does_not_show_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _load(tmp_path, lambda c: c["systems"].update(crm=_rest({"headers": {"Authorization": 4711}})))
+    assert "4711" not in str(caught.value)
+
+
+def test_a_feeds_requirement_goes_before_its_systems(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        _erp(content).update(requirements={"max_staleness": "4h"}, batch_window={"from": "22:00", "to": "05:30"})
+        _feed(content)["requirements"] = {"max_staleness": "15m"}
+        _erp(content)["feeds"].append(_shop("orders")["feeds"][0])
+
+    sources = _load(tmp_path, change)
+    erp = sources.systems["erp"]
+    assert [sources.max_staleness("erp", feed) for feed in erp.feeds] == [timedelta(minutes=15), timedelta(hours=4)]
+    assert erp.batch_window is not None
+    assert (erp.batch_window.start, erp.batch_window.end) == (time(22), time(5, 30))
+
+
+@pytest.mark.parametrize(
+    ("said", "feed", "expected"),
+    [
+        ({}, {}, ("change_cursor", "visible")),
+        ({}, {"updated_at": None}, ("snapshot", "visible")),
+        ({}, {"delete_marker": None}, ("change_cursor", "invisible")),
+        ({"changes": "snapshot"}, {}, ("snapshot", "visible")),
+        ({"changes": "change_feed", "deletes": "invisible"}, {}, ("change_cursor", "invisible")),
+    ],
+)
+def test_a_feed_can_do_what_its_mapping_gives_or_less(
+    tmp_path: Path, said: dict[str, str], feed: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        _erp(content)["capabilities"] = said
+        _feed(content).update(feed)
+
+    sources = _load(tmp_path, change)
+    found = sources.capabilities("erp", sources.systems["erp"].feeds[0])
+    assert (found.changes, found.deletes) == expected
 
 
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""The how-to pages of the connectors: each example lands what it says, from the source that the page describes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pymysql
+import pytest
+
+from staged_assets.catalogue import DATASETS
+from staged_assets.landing.land import land_feed
+from staged_assets.landing.raw_area import prepare
+from staged_assets.sources.config import Sources, load_sources
+from staged_assets_tests.mariadb import mariadb_port
+from staged_assets_tests.postgres import PostgresServer, postgres_server
+
+__all__ = ["mariadb_port", "postgres_server"]
+
+PAGES = Path(__file__).parents[2] / "docs" / "sources"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page."""
+    return re.findall(rf"```{language}\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
+
+
+def example(page: str, folder: Path, **environ: str) -> Sources:
+    """The page's `sources.yaml`."""
+    (content,) = blocks(page, "yaml")
+    path = folder / "sources.yaml"
+    path.write_text(content)
+    return load_sources(path, environ)
+
+
+def landed(sources: Sources) -> dict[str, list[tuple[Any, ...]]]:
+    """The mapped columns, and the operation, of what each dataset landed; a second landing brings nothing."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    with duckdb.connect() as warehouse:
+        prepare(warehouse)
+        for system, settings in sources.systems.items():
+            for feed in settings.feeds:
+                assert land_feed(warehouse, sources, system, feed).problems == []
+                assert land_feed(warehouse, sources, system, feed).landed == 0
+                columns = ", ".join(name for name in DATASETS[feed.dataset].columns if name in feed.columns)
+                rows = f"select {columns}, _operation from raw.{feed.dataset} order by _landing_id"
+                found[feed.dataset] = warehouse.execute(rows).fetchall()
+    return found
+
+
+def test_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    connection = postgres_server.connect()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("create database erp")
+    connection.close()
+    connection = postgres_server.connect("erp")
+    with connection, connection.cursor() as cursor:
+        rights, tables = blocks("postgresql", "sql")
+        cursor.execute(tables)
+        cursor.execute(rights)
+    connection.close()
+    host = f"{postgres_server.host}:{postgres_server.port}"
+    sources = example("postgresql", tmp_path, ERP_USER="staging", ERP_PASSWORD="s/cr@t", ERP_HOST=host)
+    assert landed(sources) == {
+        "items": [("1", "Kettle", "29.90", "4006381333931", "upsert"), ("2", "Teapot", "19.50", None, "delete")],
+        "inventory": [("10", "1", "120", "upsert")],
+        "shops": [("7", "Centre", "Berlin", "upsert")],
+    }
+
+
+def test_mysql(tmp_path: Path, mariadb_port: int) -> None:
+    connection = pymysql.connect(host="127.0.0.1", port=mariadb_port, user="root", autocommit=True)
+    (tables,) = blocks("mysql", "sql")
+    with connection.cursor() as cursor:
+        cursor.execute("create or replace database shop character set utf8mb4")
+        cursor.execute("use shop")
+        for statement in tables.strip().removesuffix(";").split(";\n"):
+            cursor.execute(statement)
+        cursor.execute("create or replace user staging identified by 's/cr@t'")
+        cursor.execute("grant select on shop.* to staging")
+    connection.close()
+    host = f"127.0.0.1:{mariadb_port}"
+    sources = example("mysql", tmp_path, SHOP_USER="staging", SHOP_PASSWORD="s/cr@t", SHOP_HOST=host)
+    assert landed(sources) == {
+        "consumers": [
+            ("1", "Anna Vogel", "anna@example.com", "Köln", "DE", "upsert"),
+            ("2", "Max Roth", None, "Bonn", None, "delete"),
+        ]
+    }
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
+def test_every_example_is_valid(tmp_path: Path, page: str) -> None:
+    assert example(page, tmp_path).systems
