@@ -12,7 +12,7 @@ vanished from a snapshot lands as a delete, if the feed says so, in the same tra
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -100,13 +100,14 @@ def land_feed(
     """
     resolved_system, resolved_feed = sources.resolve_feed(system, feed)
     landing = _Landing(connection, FeedMapping(resolved_system, resolved_feed), on_progress)
-    batches = read_ahead(read(resolved_system, resolved_feed, landing.result.cursor))
-    if resolved_feed.is_snapshot:
-        landing.land_snapshot(batches)
-    else:
-        landing.land_each(batches)
+    with closing(read_ahead(read(resolved_system, resolved_feed, landing.result.cursor))) as batches:
+        if resolved_feed.is_snapshot:
+            landing.land_snapshot(batches)
+        else:
+            landing.land_each(batches)
     if resolved_feed.lands_missing_keys and landing.keys_are_due():
-        landing.compare_keys(read_ahead(read_keys(resolved_system, resolved_feed)))
+        with closing(read_ahead(read_keys(resolved_system, resolved_feed))) as keys:
+            landing.compare_keys(keys)
     return landing.result
 
 

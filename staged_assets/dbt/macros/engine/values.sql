@@ -74,7 +74,7 @@
 
 {#- SQL: the price of one unit, decimal(18,4), NULL where there is no quantity. -#}
 {% macro unit_price(total, quantity) -%}
-    cast({{ total }} / nullif({{ quantity }}, 0) as decimal(18, 4))
+    try_cast({{ total }} / nullif({{ quantity }}, 0) as decimal(18, 4))
 {%- endmacro %}
 
 {#- SQL aggregate over stg_loyalty_activities with `balance`: the balance after each activity, in order. -#}
@@ -85,7 +85,7 @@
         {
             'activity_date': activity_date,
             'loyalty_activity_id': loyalty_activity_id,
-            'balance': cast(balance as bigint)
+            'balance': try_cast(balance as bigint)
         } order by activity_date, loyalty_activity_id
     )
 {%- endmacro %}

@@ -31,7 +31,7 @@ select
     ] %}
     {{ first_by(field, 'place', field ~ ' is not null') }} as {{ field }},
     {%- endfor %}
-    cast(sum(loyalty_points) as bigint) as loyalty_points,
+    try_cast(sum(loyalty_points) as bigint) as loyalty_points,
     {{ sorted_set('consumer_id') }} as consumer_ids,
     count(*) as consumers
 from ranked

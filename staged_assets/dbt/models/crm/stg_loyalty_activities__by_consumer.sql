@@ -17,15 +17,15 @@ with running as (
 select
     consumer_id,
     count(*) as activities,
-    cast(sum(coalesce(points_earned, 0)) as bigint) as points_earned,
-    cast(sum(coalesce(points_redeemed, 0)) as bigint) as points_redeemed,
+    try_cast(sum(coalesce(points_earned, 0)) as bigint) as points_earned,
+    try_cast(sum(coalesce(points_redeemed, 0)) as bigint) as points_redeemed,
     min(activity_date) as first_activity_date,
     max(activity_date) as last_activity_date,
     sum(coalesce(points_redeemed, 0)) / nullif(cast(sum(coalesce(points_earned, 0)) as double), 0) as redemption_rate,
-    cast(min(balance) as bigint) as lowest_running_balance,
+    try_cast(min(balance) as bigint) as lowest_running_balance,
     {{ running_balances() }} as running_balances,
     max(case when from_last = 1 then balance_points end) as stated_balance,
-    cast(sum(net_points) as bigint) as computed_balance,
-    cast(max(case when from_last = 1 then balance_points end) - sum(net_points) as bigint) as balance_difference
+    try_cast(sum(net_points) as bigint) as computed_balance,
+    try_cast(max(case when from_last = 1 then balance_points end) - sum(net_points) as bigint) as balance_difference
 from running
 group by consumer_id

@@ -19,15 +19,15 @@ select
     offers.valid_from,
     offers.valid_to,
     offers.max_usage,
-    cast(coalesce(usage.times_used, 0) as bigint) as times_used,
-    cast(coalesce(usage.units, 0) as bigint) as units,
-    cast(coalesce(usage.revenue, 0) as decimal(18, 4)) as revenue,
+    try_cast(coalesce(usage.times_used, 0) as bigint) as times_used,
+    try_cast(coalesce(usage.units, 0) as bigint) as units,
+    try_cast(coalesce(usage.revenue, 0) as decimal(18, 4)) as revenue,
     case
         when offers.max_usage is not null then greatest(offers.max_usage - coalesce(usage.times_used, 0), 0)
     end as remaining_usage,
     case
         when offers.max_usage is not null then greatest(coalesce(usage.times_used, 0) - offers.max_usage, 0)
     end as over_use,
-    cast(coalesce(usage.sales_outside_validity, 0) as bigint) as sales_outside_validity
+    try_cast(coalesce(usage.sales_outside_validity, 0) as bigint) as sales_outside_validity
 from {{ ref('stg_offers') }} as offers
 left join usage on usage.offer_id = offers.offer_id

@@ -10,7 +10,7 @@ select
     expected_delivery_date,
     consumer_id,
     unit_price,
-    cast(quantity_ordered * unit_price as decimal(18, 4)) as order_value,
+    try_cast(quantity_ordered * unit_price as decimal(18, 4)) as order_value,
     {{ dbt.datediff('order_date', 'expected_delivery_date', 'day') }} as lead_time_days,
     case
         when order_status in ('placed', 'confirmed', 'shipped') then true

@@ -5,7 +5,7 @@ select
     min(order_date) as first_order_date,
     max(order_date) as last_order_date,
     count(*) as orders,
-    cast(sum(order_value) as decimal(18, 4)) as order_value,
+    try_cast(sum(order_value) as decimal(18, 4)) as order_value,
     {{ dbt.datediff('min(order_date)', 'max(order_date)', 'day') }} / nullif(cast(count(*) - 1 as double), 0)
         as mean_days_between_orders
 from {{ ref('stg_orders') }}

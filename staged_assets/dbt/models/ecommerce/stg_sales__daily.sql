@@ -6,9 +6,9 @@ with daily as (
         shop_id,
         count(*) filter (where not coalesce(is_return, false)) as sales,
         count(*) filter (where is_return) as returns,
-        cast(coalesce(sum(quantity), 0) as bigint) as units,
-        cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
-        cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net
+        try_cast(coalesce(sum(quantity), 0) as bigint) as units,
+        try_cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
+        try_cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net
     from {{ ref('stg_sales') }}
     group by sale_date, shop_id
 ),
@@ -39,8 +39,8 @@ select
     units,
     gross,
     net,
-    cast(gross / nullif(sales, 0) as decimal(18, 4)) as mean_basket,
-    cast(net_7_days / 7 as decimal(18, 4)) as net_moving_mean_7_days,
+    try_cast(gross / nullif(sales, 0) as decimal(18, 4)) as mean_basket,
+    try_cast(net_7_days / 7 as decimal(18, 4)) as net_moving_mean_7_days,
     case when net_week_before > 0 then cast((net_7_days - net_week_before) / net_week_before as double) end
         as growth_on_week_before
 from trends

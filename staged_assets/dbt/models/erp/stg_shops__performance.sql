@@ -6,9 +6,9 @@ with monthly as (
         cast(date_trunc('month', sale_date) as date) as month,
         count(*) filter (where not coalesce(is_return, false)) as sales,
         count(*) filter (where is_return) as returns,
-        cast(coalesce(sum(quantity), 0) as bigint) as units,
-        cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
-        cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net,
+        try_cast(coalesce(sum(quantity), 0) as bigint) as units,
+        try_cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
+        try_cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net,
         count(distinct consumer_id) as consumers
     from {{ ref('stg_sales') }}
     where shop_id is not null
@@ -38,7 +38,7 @@ select
     monthly.returns,
     monthly.units,
     monthly.net,
-    cast(monthly.gross / nullif(monthly.sales, 0) as decimal(18, 4)) as mean_basket,
+    try_cast(monthly.gross / nullif(monthly.sales, 0) as decimal(18, 4)) as mean_basket,
     monthly.consumers
 from monthly
 inner join {{ ref('stg_shops') }} as shops on shops.shop_id = monthly.shop_id
