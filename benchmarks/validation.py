@@ -1,6 +1,6 @@
 """Whole-table validation of sales, side by side: plain SQL, this project's, and Pandera on pandas.
 
-    python -m benchmarks.validation --rows 10000000 --repeat 3 --json figures.json
+    python -m benchmarks.validation --rows 10000000 --repeat 3 --markdown figures.md --json figures.json
 
 Each way runs in a process of its own, on the same DuckDB file. Times are those of the validation, without the process's
 start and imports (given beside it): by the clock, and of the processor, which others on the machine disturb less.
@@ -142,6 +142,12 @@ def _pandas(columns: str) -> Callable[[str], Callable[[], Any]]:
     return prepared
 
 
+def _pandas_schema(path: str) -> Callable[[], Any]:
+    schema = importlib.import_module("benchmarks.sales_in_pandas").SALES
+    connection = _connect(path)
+    return lambda: schema.validate(connection.execute(f"select * from {TABLE}").df(), lazy=True)
+
+
 #: name → (which rules, how)
 WAYS: dict[str, tuple[str, Callable[[str], Callable[[], Any]]]] = {
     "plain SQL": ("five rules", _plain(_PLAIN_FIVE)),
@@ -153,6 +159,7 @@ WAYS: dict[str, tuple[str, Callable[[str], Callable[[], Any]]]] = {
     "Pandera on pandas, all columns": ("five rules", _pandas("*")),
     "plain SQL, all": ("the schema", _plain(_PLAIN_ALL)),
     "this project, all": ("the schema", _project(None)),
+    "Pandera on pandas, all": ("the schema", _pandas_schema),
     "this project, all, a third of the rows fail": ("the schema", _project(None, "failing.stg_sales")),
 }
 BASELINES = {"five rules": "plain SQL", "the schema": "plain SQL, all"}
@@ -212,13 +219,18 @@ def _figures(way: str, rows: int, best: dict[str, dict[str, float]]) -> dict[str
     return {"way": way, "rules": WAYS[way][0], "rows": rows, **figures, "ratio": ratio and round(ratio, 2)}
 
 
-def print_table(figures: list[dict[str, Any]]) -> None:
-    """For a person."""
-    print(f"{'way':45} {'rules':11} {'seconds':>8} {'cpu s':>8} {'ratio':>6} {'imports':>8} {'peak MB':>8}")
+def as_markdown(figures: list[dict[str, Any]]) -> str:
+    """The figures as a table, for a person."""
+    lines = [
+        f"{figures[0]['rows']:,} rows, {THREADS} threads\n",
+        "| way | rules | seconds | processor seconds | by plain SQL | imports, seconds | peak MB |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
     for one in figures:
         ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}"
-        times = f"{one['seconds']:8.2f} {one['cpu_seconds']:8.2f} {ratio:>6} {one['imports']:8.2f}"
-        print(f"{one['way']:45} {one['rules']:11} {times} {one['peak_mb']:8.0f}")
+        times = f"{one['seconds']:.2f} | {one['cpu_seconds']:.2f} | {ratio} | {one['imports']:.2f}"
+        lines.append(f"| {one['way']} | {one['rules']} | {times} | {one['peak_mb']:.0f} |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -228,6 +240,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--way", action="append", choices=list(WAYS), help="only this one; repeat for several")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
     parser.add_argument("--measure", choices=list(WAYS), help=argparse.SUPPRESS)
     parser.add_argument("--file", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -235,7 +248,9 @@ def main() -> None:
         print(json.dumps(measure(options.measure, options.file)))
         return
     figures = compare(options.rows, options.repeat, options.way or list(WAYS))
-    print_table(figures)
+    print(as_markdown(figures))
+    if options.markdown:
+        options.markdown.write_text(as_markdown(figures), encoding="utf-8")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

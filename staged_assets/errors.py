@@ -1,5 +1,11 @@
 """The errors that a person can cause or mend: one clear sentence each, with what to do."""
 
+import re
+
+#: Errors of the engine that repeat a value.
+_TELLING = re.compile(r"\b(Conversion|Constraint|Invalid Input|Out of Range|Invalid Type|Data) Error\b")
+_QUOTE = re.compile("[\"'`]")
+
 
 class StagedAssetsError(Exception):
     """Base of the project's errors; the message is what a person is shown."""
@@ -23,3 +29,18 @@ class RefreshError(StagedAssetsError):
 
 class AlertError(StagedAssetsError):
     """A channel does not take messages, again and again: nothing is lost, but its people are not told."""
+
+
+def without_values(message: str) -> str:
+    """An engine's message on one line, without what it quotes where that can be a value of the data.
+
+    Values may be personal, and messages end up in the event log. Everything between the first quote and the last one
+    goes, since a value may hold quotes itself.
+    """
+    found = _TELLING.search(message)
+    first = _QUOTE.search(message, found.end()) if found else None
+    if first is not None:
+        last = max(message.rfind(quote) for quote in "\"'`")
+        rest = message[last + 1 :].splitlines()[:1] if last > first.start() else []
+        message = f"{message[: first.start()]}…{''.join(rest)}"
+    return " ".join(message.split())

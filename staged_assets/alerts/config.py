@@ -36,6 +36,11 @@ class Alerts:
         return self._content.channels
 
     @property
+    def interval_seconds(self) -> int:
+        """How often it is looked for what is new."""
+        return self._content.interval_seconds
+
+    @property
     def gather_seconds(self) -> float:
         """How long news is gathered before it is told."""
         return self._content.gather_seconds

@@ -162,6 +162,7 @@ class AlertsFile(Strict):
 
     Attributes:
         base_url: of the web UI, for links.
+        interval_seconds: between two looks at what is new.
         gather_seconds: how long what a run still finds is gathered, and the shortest time between a channel's messages.
         channels: by name.
         routes: each one that matches counts.
@@ -172,6 +173,7 @@ class AlertsFile(Strict):
     base_url: Annotated[str, StringConstraints(pattern=r"^(https?://\S+|\$\{[A-Za-z_][A-Za-z0-9_]*\})$")] = (
         "http://127.0.0.1:3000"
     )
+    interval_seconds: Annotated[int, Field(ge=1)] = 30
     gather_seconds: Annotated[float, Field(ge=0, strict=False)] = 60.0
     reminders: Reminders = Reminders()
     retries: Retries = Retries()

@@ -33,12 +33,11 @@ _DESCRIPTION = (
 _ENDED = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
 
 
-def build_alert_sensor(settings: Settings, minimum_interval_seconds: int = 30) -> dg.SensorDefinition:
+def build_alert_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor, running by default.
 
     Args:
         settings: say where the `alerts.yaml` is.
-        minimum_interval_seconds: between two ticks.
 
     Raises:
         ConfigurationError: something in `alerts.yaml` is wrong.
@@ -48,7 +47,7 @@ def build_alert_sensor(settings: Settings, minimum_interval_seconds: int = 30) -
     @dg.sensor(
         name=SENSOR_NAME,
         description=_DESCRIPTION,
-        minimum_interval_seconds=minimum_interval_seconds,
+        minimum_interval_seconds=ticks.alerts.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import dagster as dg
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import AUDITED, Checked
-from staged_assets.errors import ConfigurationError, SourceError
+from staged_assets.errors import ConfigurationError, RefreshError, SourceError, without_values
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import prepare as prepare_raw
@@ -100,9 +101,13 @@ class _StagedAreaRun:
 
     def events(self) -> Iterator[Event]:
         with exclusive(self._settings, on_wait=lambda message: self._progress("wait", message)):
-            yield from self._land()
-            yield from self._publish()
-            yield from self._checks_alone()
+            try:
+                yield from self._land()
+                yield from self._publish()
+                yield from self._checks_alone()
+            except duckdb.Error as error:
+                # Not chained: its message, which may repeat a value, would be kept in the event log.
+                raise RefreshError(f"The engine failed: {without_values(str(error))}") from None
         if self._failures:
             raise dg.Failure(" ".join(self._failures), metadata={FAILURES: self._failures}, allow_retries=True)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from staged_assets.errors import RefreshError
+from staged_assets.errors import RefreshError, without_values
 from staged_assets.staging.project import StagingProject
 
 OnNode = Callable[[str, str], None]
@@ -80,12 +80,12 @@ class DbtRunner:
             finally:
                 _release_handles()
         if outcome.result is None:
-            raise RefreshError(f"dbt {command} could not run: {outcome.exception}")
+            raise RefreshError(f"dbt {command} could not run: {without_values(str(outcome.exception))}")
         return {
             result.node.name: NodeResult(
                 result.node.name,
                 str(result.status),
-                _one_line(result.message),
+                without_values(result.message or ""),
                 float(result.execution_time),
                 result.failures,
                 str(getattr(result.node, "compiled_code", None) or "").strip(),
@@ -107,7 +107,3 @@ def _on_event(on_node: OnNode) -> Callable[[Any], None]:
             on_node(event.data.node_info.node_name, event.data.node_info.node_status)
 
     return callback
-
-
-def _one_line(message: str | None) -> str:
-    return " ".join((message or "").split())

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from staged_assets.errors import RefreshError
+from staged_assets.errors import RefreshError, without_values
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import max_landing_id, prepare
 from staged_assets.landing.warehouse import connect
@@ -211,7 +211,8 @@ class Refresh:
             try:
                 result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
             except duckdb.Error as error:
-                outcome.status, outcome.message = "failed", f"the audit could not run: {type(error).__name__}"
+                outcome.status = "failed"
+                outcome.message = f"the audit could not run: {without_values(str(error))}"
                 return
         outcome.audit = result
         if result.blocking:

@@ -8,6 +8,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked, Status
+from staged_assets.errors import without_values
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
@@ -117,7 +118,7 @@ class Verification:
             for one in self._tables.evaluate(connection, model.removeprefix("stg_"), names):
                 found.add(model, one)
         except duckdb.Error as error:
-            found.problems[model] = f"the checks of {model} could not run: {type(error).__name__}"
+            found.problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
 
     def _note_tests(self, connection: DuckDBPyConnection, results: Mapping[str, NodeResult], found: Verified) -> None:
         rows: dict[str, int] = {}

@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked, Status, summed_up
 from staged_assets.landing.layout import DATASETS
+from staged_assets.validation.batch import batch_rules
 from staged_assets.validation.config import ValidationSettings
 from staged_assets.validation.results import RuleResult
 from staged_assets.validation.table_checks import FRESHNESS, REFERENCES, check_table, other_rules, published_rules
@@ -51,7 +52,7 @@ class TableChecks:
 
     def __init__(self, settings: ValidationSettings, personal: Mapping[str, Collection[str]], home: Path) -> None:
         rules = {dataset: [rule.name for rule in published_rules(dataset, home)] for dataset in DATASETS}
-        settings.refuse_unknown_rules(rules)
+        settings.refuse_unknown_rules({d: [*rules[d], *(rule.name for rule in batch_rules(d))] for d in DATASETS})
         self._settings = settings
         self._personal = personal
         self._schema_rules = {d: len(rules[d]) - len(other_rules(d)) for d in DATASETS}

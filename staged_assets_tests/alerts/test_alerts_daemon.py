@@ -1,45 +1,15 @@
 """End to end: the real daemon runs the sensor, and a run of its own fails a check, then is mended."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 from dagster import DagsterInstance
 
 from staged_assets_tests.alerts.conftest import Webhook
+from staged_assets_tests.alerts.daemon import running_daemon, wait_for
 
 LOCATION = Path(__file__).parent / "tiny_location.py"
 ROOT = Path(__file__).parents[2]
-PATIENCE = 150.0
-
-
-@contextmanager
-def running_daemon(home: Path, environ: dict[str, str]) -> Iterator[Callable[[], str]]:
-    """`dagster-daemon run` until the end of the block; gives its output so far."""
-    output = home / "daemon.log"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dagster._daemon", "run", "--python-file", str(LOCATION)],
-            cwd=home, env={**os.environ, **environ}, stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        yield lambda: output.read_text(errors="replace")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_for(what: str, is_there: Callable[[], Any], log: Callable[[], str]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not is_there():
-        assert time.monotonic() < until, f"{what} did not come; the daemon wrote:\n{log()[-4000:]}"
-        time.sleep(0.2)
 
 
 def test_a_failed_check_of_a_run_reaches_a_person_once_and_so_does_its_recovery(
@@ -61,13 +31,17 @@ def test_a_failed_check_of_a_run_reaches_a_person_once_and_so_does_its_recovery(
         "channels: {hook: {kind: apprise, url: '${TINY_HOOK}'}, console: {kind: console}}\n"
         "routes: []\n"
         "otherwise: [hook, console]\n"
+        "interval_seconds: 1\n"
         "gather_seconds: 5\n"
     )
     environ = {
         "DAGSTER_HOME": str(home), "PYTHONPATH": str(ROOT), "TINY_SIGNALS": str(signals), "TINY_HOOK": webhook.url,
         "STAGED_ASSETS_ALERTS": str(tmp_path / "alerts.yaml"),
     }  # fmt: skip
-    with DagsterInstance.from_config(str(home)) as instance, running_daemon(home, environ) as log:
+    with (
+        DagsterInstance.from_config(str(home)) as instance,
+        running_daemon(home, environ, "--python-file", str(LOCATION)) as log,
+    ):
         memory = {"staged_assets/alerts/tiny_location.py/alerts"}
         wait_for("the sensor's first tick", lambda: instance.daemon_cursor_storage.get_cursor_values(memory), log)
         (signals / "run_1").touch()

@@ -34,5 +34,5 @@ def on_signal() -> Iterator[dg.RunRequest]:
 defs = dg.Definitions(
     assets=[stg_sales],
     jobs=[refresh],
-    sensors=[on_signal, build_alert_sensor(load_settings(), minimum_interval_seconds=1)],
+    sensors=[on_signal, build_alert_sensor(load_settings())],
 )

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 from typer.testing import CliRunner
 
+from staged_assets.alerts.config import load_alerts
 from staged_assets.catalogue import DATASETS
 from staged_assets.cli import app
 from staged_assets.settings import DEMO_SOURCES, Settings
@@ -26,6 +27,8 @@ from staged_assets.sources.models import (
     SqliteFeed,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.validation.config import load_validation
+from staged_assets.validation.table_checks import published_rules
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -139,6 +142,16 @@ def _table(text: str, first_heading: str) -> list[list[str]]:
 def test_the_model_that_is_shown_is_the_one_that_runs() -> None:
     (shown,) = re.findall(r"```sql\n(.*?)```", (DOCS / "datasets.md").read_text(), re.DOTALL)
     assert shown == (MODELS / "ecommerce" / "base_offers.sql").read_text()
+
+
+def test_the_examples_of_alerts_and_validation_are_valid(tmp_path: Path) -> None:
+    (alerts,), (validation,) = (yaml_blocks((DOCS / f"{name}.md").read_text()) for name in ("alerts", "validation"))
+    path = tmp_path / "example.yaml"
+    path.write_text(alerts)
+    assert set(load_alerts(path, {}).channels) == {"console", "mail", "on_call", "shop"}
+    path.write_text(validation)
+    rules = {name: [rule.name for rule in published_rules(name)] for name in DATASETS}
+    load_validation(path).refuse_unknown_rules(rules)
 
 
 def test_every_example_of_a_sources_file_is_valid(tmp_path: Path) -> None:

@@ -119,6 +119,12 @@ def test_a_rule_that_is_configured_must_be_there(tmp_path: Path) -> None:
         TableChecks(load_validation(path), {}, tmp_path)
 
 
+def test_rules_of_batches_can_be_configured_too(tmp_path: Path) -> None:
+    path = tmp_path / "validation.yaml"
+    path.write_text("datasets: {offers: {rules: {batch__reject_share: {severity: warn}}}}")
+    assert TableChecks(load_validation(path), {}, tmp_path).of("offers")
+
+
 @pytest.mark.parametrize(("severity", "status", "shown"), [("error", "failed", "ERROR"), ("warn", "warned", "WARN")])
 def test_severity_is_the_rules(severity: str, status: str, shown: str) -> None:
     one = checked(RuleResult(rule("offers", "terms__tidy", "d", severity), False, 1, 2, 0.1))  # type: ignore[arg-type]

@@ -1,7 +1,9 @@
 """Refreshes behind the gate: an upstream change is held back, and published once it is mended or released."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+import duckdb
 import pytest
 
 from staged_assets.landing.warehouse import connect
@@ -112,3 +114,23 @@ def test_a_released_batch_is_published_as_it_was_held_and_the_rest_after_it(gate
     assert gated.refresh()["stg_interactions"].status == "published"
     assert gated.staged().keys() == {*KEYS, *range(100, 105)}
     assert (gated.held(), gated.reconciles()) == (None, True)
+
+
+def test_an_audit_that_can_not_run_is_a_failure_and_no_failed_check(
+    gated: GatedArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gated.area.land("touchpoints", "crm", [{"touchpoint_id": "7", "touchpoint_name": "Till", "_extra": None}])
+    audit = AuditGate.audit
+
+    def failing(self: AuditGate, connection: Any, dataset: str, **options: Any) -> Any:
+        if dataset == "interactions":
+            raise duckdb.ConversionException("Conversion Error: Could not convert string 'Ada' to INT64")
+        return audit(self, connection, dataset, **options)
+
+    monkeypatch.setattr(AuditGate, "audit", failing)
+    outcomes = gated.refresh()
+    failed = outcomes["stg_interactions"]
+    assert (failed.status, failed.audit, failed.checks) == ("failed", None, [])
+    assert failed.message == "the audit could not run: Conversion Error: Could not convert string … to INT64"
+    assert outcomes["stg_touchpoints"].status == "published"
+    assert gated.staged() == dict.fromkeys(KEYS, "2026-01-01")
