@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, field_validator, model_validator
 
+from staged_assets.errors import ConfigurationError
 from staged_assets.sources.feeds import DatabaseFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
 from staged_assets.sources.strict import Name, Strict, nearest
@@ -85,6 +86,22 @@ class DatabaseConnection(Strict):
     def scheme(self) -> str:
         """The key of `SCHEMES`."""
         return self.url.partition("://")[0]
+
+
+def database_connection(variable: str, url: str | None, schema: str | None = None) -> DatabaseConnection:
+    """A connection to the database whose URL an environment variable holds.
+
+    Raises:
+        ConfigurationError: the variable is not set, or holds no database's URL.
+    """
+    if not url:
+        raise ConfigurationError(f"The environment variable {variable} is not set: put the database's URL into it.")
+    try:
+        return DatabaseConnection.model_validate({"url": url, "schema": schema})
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The environment variable {variable} holds no URL of a database: one begins with {', '.join(SCHEMES)}."
+        ) from error
 
 
 class RestConnection(Strict):
