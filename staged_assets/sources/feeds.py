@@ -215,6 +215,10 @@ class DatabaseFeed(TableFeed):
     overlap: Duration | Annotated[int, Field(ge=0)] | None = None
 
 
+class DuckdbFeed(DatabaseFeed):
+    """A table or view (or `query`) of a DuckDB file."""
+
+
 class RestFeed(_NamedFeed):
     """An endpoint that lists records page by page.
 

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, field_validator, model_validator
 
 from staged_assets.errors import ConfigurationError
-from staged_assets.sources.feeds import DatabaseFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
+from staged_assets.sources.feeds import DatabaseFeed, DuckdbFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
 from staged_assets.sources.strict import Name, Strict, nearest
 
@@ -21,6 +21,8 @@ __all__ = [
     "DatabaseFeed",
     "DatabaseSystem",
     "Defaults",
+    "DuckdbFeed",
+    "DuckdbSystem",
     "EventFeed",
     "EventFilesConnection",
     "EventFilesSystem",
@@ -102,6 +104,17 @@ def database_connection(variable: str, url: str | None, schema: str | None = Non
         raise ConfigurationError(
             f"The environment variable {variable} holds no URL of a database: one begins with {', '.join(SCHEMES)}."
         ) from error
+
+
+class DuckdbConnection(Strict):
+    """A DuckDB file that another loader fills; it may be the warehouse itself.
+
+    Attributes:
+        schema_name: where tables are looked for whose name has no schema; written `schema`.
+    """
+
+    path: Name
+    schema_name: Name | None = Field(default=None, alias="schema")
 
 
 class RestConnection(Strict):
@@ -237,6 +250,14 @@ class DatabaseSystem(_System):
     feeds: list[DatabaseFeed]
 
 
+class DuckdbSystem(_System):
+    """A system whose data another loader has put into a DuckDB file."""
+
+    connector: Literal["duckdb"]
+    connection: DuckdbConnection
+    feeds: list[DuckdbFeed]
+
+
 class RestSystem(_System):
     """A system behind a REST API."""
 
@@ -271,10 +292,10 @@ class ParquetSystem(_System):
 
 FileSystem = CsvSystem | ParquetSystem
 System = Annotated[
-    DatabaseSystem | SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem,
+    DatabaseSystem | DuckdbSystem | SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem,
     Field(discriminator="connector"),
 ]
-CONNECTORS = ("database", "sqlite", "rest", "event_files", "csv_files", "parquet")
+CONNECTORS = ("database", "duckdb", "sqlite", "rest", "event_files", "csv_files", "parquet")
 
 
 class Defaults(Strict):

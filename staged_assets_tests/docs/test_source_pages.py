@@ -90,6 +90,17 @@ def test_mysql(tmp_path: Path, mariadb_port: int) -> None:
     }
 
 
+def test_duckdb(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "loaded.duckdb") as connection:
+        connection.execute(*blocks("duckdb", "sql"))
+    assert landed(example("duckdb", tmp_path, LOADED_PATH="loaded.duckdb")) == {
+        "consumers": [
+            ("1", "Ada Brown", "ada@example.com", "upsert"),
+            ("2", "Bo Green", None, "delete"),
+        ]
+    }
+
+
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
 def test_every_example_is_valid(tmp_path: Path, page: str) -> None:
     assert example(page, tmp_path).systems
