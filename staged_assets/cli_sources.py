@@ -89,3 +89,24 @@ def schema(
         return
     to.write_text(text, encoding="utf-8")
     err.print(f"{to} is written: begin sources.yaml with '# yaml-language-server: $schema={to}'.")
+
+
+def receive(host: str, port: int) -> None:
+    """Run the webhook receiver until it is stopped.
+
+    Raises:
+        ConfigurationError: the server is not installed; no system is received by webhook.
+    """
+    from staged_assets.sources.config import load_sources
+    from staged_assets.webhook.app import Receiver
+
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ConfigurationError(
+            "The receiver's server is not installed: pip install 'staged-assets[webhook]'."
+        ) from error
+    receiver = Receiver(load_sources(load_settings().sources_path))
+    err.print(f"Deliveries are received at http://{host}:{port}/<system>/<stream> (Ctrl-C stops it).")
+    # One process: an id is known by the one that received it.
+    uvicorn.run(receiver, host=host, port=port, log_level="warning", access_log=False, workers=1)

@@ -16,7 +16,7 @@ from staged_assets.sources.secrets import REFERENCE, Place, in_url, literal_secr
 from staged_assets.sources.strict import AT_KEY, nearest
 
 #: parts of a place below which a value can hold a secret, and is not shown
-_HIDDEN = frozenset({"url", "headers", "auth", "params", "secret", "options"})
+_HIDDEN = frozenset({"url", "headers", "auth", "params", "secret", "previous_secret"})
 
 
 class Sources:

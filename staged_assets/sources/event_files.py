@@ -36,7 +36,7 @@ def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> It
     """
     folder = existing_folder(system.name, system.connection.path)
     done = dict((cursor or {}).get("files", {}))
-    yield from _EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
+    yield from EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
 
 
 @dataclass
@@ -60,20 +60,24 @@ class _Position:
 
 
 @dataclass
-class _EventReading(FileReading):
-    """One reading of a stream.
+class EventReading(FileReading):
+    """One reading of a stream of event files.
 
     Attributes:
         record: dotted path of the record within an event.
+        dropped: a field of the envelope that is none of the record's.
     """
 
     record: str | None = None
+    dropped: str | None = None
 
     def is_done(self, file: File) -> bool:
+        """Whether a file has not changed since it was read to its end."""
         known = self.done.get(file.name, {})
         return (known.get("size"), known.get("modified")) == (file.size, file.modified)
 
     def read(self, file: File) -> Iterator[Batch]:
+        """Read what was appended to a file; batches when they are full."""
         with file.open() as stream:
             position = self._start(file, self.done.get(file.name), stream)
             while lines := _lines(stream, self.gathering.room):
@@ -124,6 +128,8 @@ class _EventReading(FileReading):
                     continue
                 malformed[len(records)] = text.rstrip("\r\n")
                 record = {}
+            if self.dropped is not None:
+                record.pop(self.dropped, None)
             records.append(record)
             numbers.append(number)
         position.line = number

@@ -245,6 +245,17 @@ class EventFeed(_NamedFeed):
     record: Name | None = None
 
 
+class WebhookFeed(EventFeed):
+    """Deliveries to `/<system>/<from>`; `record` is the dotted path of the record within a delivery's body."""
+
+    @field_validator("source")
+    @classmethod
+    def _plain_stream(cls, source: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", source):
+            raise ValueError("it is part of an address: expected small letters, digits, '-' and '_'")
+        return source
+
+
 class FileFeed(TableFeed):
     """Files with rows, by glob: appended and new files are landed, each row once. Or `query`, over all the files.
 

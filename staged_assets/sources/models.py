@@ -3,14 +3,24 @@
 import difflib
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, field_validator, model_validator
 
 from staged_assets.errors import ConfigurationError
-from staged_assets.sources.feeds import DatabaseFeed, DuckdbFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
-from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.sources.feeds import (
+    DatabaseFeed,
+    DuckdbFeed,
+    EventFeed,
+    Feed,
+    FileFeed,
+    RestFeed,
+    SqliteFeed,
+    WebhookFeed,
+)
+from staged_assets.sources.needs import BatchWindow, Capabilities, Duration, Requirements
 from staged_assets.sources.strict import Name, Strict, nearest
 
 __all__ = [
@@ -41,6 +51,9 @@ __all__ = [
     "SqliteSystem",
     "Strict",
     "System",
+    "WebhookConnection",
+    "WebhookFeed",
+    "WebhookSystem",
     "nearest",
 ]
 
@@ -139,6 +152,48 @@ class EventFilesConnection(Strict):
     """A folder of event files, one JSON object in a line, plain or `.gz`."""
 
     path: Name
+
+
+class WebhookConnection(Strict):
+    """Deliveries over HTTP, received by `staged-assets webhook`.
+
+    Attributes:
+        path: the folder that they are written to.
+        secret, previous_secret: the key of the signature; two while it is being changed.
+        signature_header, signature_prefix, signature_encoding: where an HMAC with SHA-256 stands, and how.
+        signed: what it is of: `{timestamp}`, `{body}` and what stands between them.
+        timestamp_header: when it was sent: seconds since 1970, or ISO 8601 with an offset; null where nothing says so.
+        tolerance: how far that may be from now.
+        id_header: names a delivery, which may be sent again; null where nothing does.
+        remember: how long an id is known.
+        max_bytes: of a delivery.
+        rate: deliveries in a second; no limit by default.
+    """
+
+    path: Name
+    secret: Name
+    previous_secret: Name | None = None
+    signature_header: Name = "X-Signature"
+    signature_prefix: str = ""
+    signature_encoding: Literal["hex", "base64"] = "hex"
+    signed: Name = "{timestamp}.{body}"
+    timestamp_header: Name | None = "X-Timestamp"
+    tolerance: Duration = timedelta(minutes=5)
+    id_header: Name | None = "X-Delivery-Id"
+    remember: Duration = timedelta(days=1)
+    max_bytes: Annotated[int, Field(ge=1)] = 1_000_000
+    rate: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _signs_what_is_there(self) -> "WebhookConnection":
+        if self.signed.count("{body}") != 1:
+            raise ValueError("signed must contain {body} once")
+        if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
+            raise ValueError(
+                "a timestamp must be signed, or anybody could renew it: give both timestamp_header and"
+                " {timestamp} in signed, or neither"
+            )
+        return self
 
 
 class FolderConnection(Strict):
@@ -274,6 +329,14 @@ class EventFilesSystem(_System):
     feeds: list[EventFeed]
 
 
+class WebhookSystem(_System):
+    """A system that sends events over HTTP."""
+
+    connector: Literal["webhook"]
+    connection: WebhookConnection
+    feeds: list[WebhookFeed]
+
+
 class CsvSystem(_System):
     """A system that exports CSV files."""
 
@@ -292,10 +355,17 @@ class ParquetSystem(_System):
 
 FileSystem = CsvSystem | ParquetSystem
 System = Annotated[
-    DatabaseSystem | DuckdbSystem | SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem,
+    DatabaseSystem
+    | DuckdbSystem
+    | SqliteSystem
+    | RestSystem
+    | EventFilesSystem
+    | WebhookSystem
+    | CsvSystem
+    | ParquetSystem,
     Field(discriminator="connector"),
 ]
-CONNECTORS = ("database", "duckdb", "sqlite", "rest", "event_files", "csv_files", "parquet")
+CONNECTORS = ("database", "duckdb", "sqlite", "rest", "event_files", "webhook", "csv_files", "parquet")
 
 
 class Defaults(Strict):

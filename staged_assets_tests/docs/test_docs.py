@@ -24,6 +24,7 @@ from staged_assets.sources.models import (
     RestFeed,
     RestSystem,
     SqliteFeed,
+    WebhookConnection,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
 
@@ -151,7 +152,7 @@ def test_every_example_of_a_sources_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_sources_file_is_documented() -> None:
-    text = (DOCS / "connect-a-source.md").read_text()
+    text = (DOCS / "connect-a-source.md").read_text() + (DOCS / "sources" / "webhook.md").read_text()
     documented = set(_CODE.findall(text)) | set(
         re.findall(r"^\s*-?\s*(\w+):", "".join(yaml_blocks(text)), re.MULTILINE)
     )
@@ -163,6 +164,7 @@ def test_every_key_of_a_sources_file_is_documented() -> None:
         SqliteFeed,
         DatabaseConnection,
         DatabaseFeed,
+        WebhookConnection,
         Defaults,
         BatchWindow,
         Capabilities,

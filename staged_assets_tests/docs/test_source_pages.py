@@ -1,6 +1,8 @@
 """The how-to pages of the connectors: each example lands what it says, from the source that the page describes."""
 
+import hmac
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from staged_assets.landing.raw_area import prepare
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.postgres import PostgresServer, postgres_server
+from staged_assets_tests.webhook.deliveries import Delivery, send
 
 __all__ = ["mariadb_port", "postgres_server"]
 
@@ -97,6 +100,26 @@ def test_duckdb(tmp_path: Path) -> None:
         "consumers": [
             ("1", "Ada Brown", "ada@example.com", "upsert"),
             ("2", "Bo Green", None, "delete"),
+        ]
+    }
+
+
+def test_webhook(tmp_path: Path) -> None:
+    sources = example("webhook", tmp_path, SHOP_DELIVERIES="deliveries", SHOP_WEBHOOK_SECRET="s/cr@t")
+    order = '{"type": "order.updated", "data": {"id": 5, "sku": 7, "quantity": 2, "placed_at": "2024-05-01", "state": '
+    deleted = f'{order}"deleted", "updated_at": "2024-05-02T00:00:00Z"}}}}'.encode()
+    placed = f'{order}"placed", "updated_at": "2024-05-01T00:00:00Z"}}}}'.encode()
+    deliveries = []
+    for body, name in ((placed, "a"), (deleted, "b")):
+        now = str(time.time())
+        signature = hmac.digest(b"s/cr@t", f"{now}.".encode() + body, "sha256").hex()
+        headers = {"X-Shop-Timestamp": now, "X-Shop-Signature": f"sha256={signature}", "X-Shop-Delivery": name}
+        deliveries.append(Delivery(body, path="/shop/orders", headers=headers))
+    assert [status for status, _ in send(sources, *deliveries)] == [202, 202]
+    assert landed(sources) == {
+        "orders": [
+            ("5", "7", "2024-05-01", "2", "placed", "upsert"),
+            ("5", "7", "2024-05-01", "2", "deleted", "delete"),
         ]
     }
 
