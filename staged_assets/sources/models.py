@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, field_validator, model_validator
@@ -148,10 +148,21 @@ class RestConnection(Strict):
     attempts: Annotated[int, Field(ge=1)] = 5
 
 
+def is_address(path: str) -> bool:
+    """Whether a path is the address of an object store."""
+    return "://" in path
+
+
 class EventFilesConnection(Strict):
-    """A folder of event files, one JSON object in a line, plain or `.gz`."""
+    """A folder of event files, one JSON object in a line, plain, `.gz` or `.zst`.
+
+    Attributes:
+        path: of this machine, or the address of an object store such as `s3://bucket/folder`.
+        options: for an object store, as fsspec takes them.
+    """
 
     path: Name
+    options: dict[str, Any] = {}
 
 
 class WebhookConnection(Strict):
@@ -200,11 +211,13 @@ class FolderConnection(Strict):
     """A folder, or the data of an installed Python package.
 
     Attributes:
-        path: the folder.
+        path: the folder, or the address of an object store such as `s3://bucket/folder`.
+        options: for an object store, as fsspec takes them.
         package, folder: an importable package, and a folder in it.
     """
 
     path: Name | None = None
+    options: dict[str, Any] = {}
     package: Name | None = None
     folder: str = "."
 

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pymysql
 import pytest
+from upath import UPath
 
 from staged_assets.catalogue import DATASETS
 from staged_assets.landing.land import land_feed
@@ -122,6 +123,14 @@ def test_webhook(tmp_path: Path) -> None:
             ("5", "7", "2024-05-01", "2", "deleted", "delete"),
         ]
     }
+
+
+def test_object_stores(tmp_path: Path) -> None:
+    folder = UPath("memory://how-to/shop")
+    (folder / "visits").mkdir(parents=True)
+    (folder / "visits" / "a.ndjson").write_bytes(b'{"id": 1, "name": "Till"}\n')
+    environ = {"SHOP_EXPORTS": str(folder), "SHOP_KEY": "k", "SHOP_SECRET": "s"}
+    assert landed(example("object-stores", tmp_path, **environ)) == {"touchpoints": [("1", "Till", "upsert")]}
 
 
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
