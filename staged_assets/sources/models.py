@@ -21,6 +21,7 @@ from staged_assets.sources.feeds import (
     WebhookFeed,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Duration, Requirements
+from staged_assets.sources.rest_settings import Auth, Paging
 from staged_assets.sources.strict import Name, Strict, nearest
 
 __all__ = [
@@ -136,6 +137,9 @@ class RestConnection(Strict):
     Attributes:
         url: what the endpoints' names are appended to.
         headers: sent with each request.
+        auth: who asks.
+        paging: how lists are asked for.
+        since_param: query parameter of the moment since which records must have changed.
         page_size: records asked for at once.
         timeout: seconds for one answer.
         attempts: tries of one request, with growing pauses between them.
@@ -143,6 +147,9 @@ class RestConnection(Strict):
 
     url: Name
     headers: dict[str, str] = {}
+    auth: Auth | None = None
+    paging: Paging = Paging()
+    since_param: Name = "updated_since"
     page_size: Annotated[int, Field(ge=1)] = 1000
     timeout: Annotated[float, Field(gt=0, strict=False)] = 30.0
     attempts: Annotated[int, Field(ge=1)] = 5

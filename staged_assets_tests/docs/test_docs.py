@@ -21,12 +21,14 @@ from staged_assets.sources.models import (
     Defaults,
     EventFeed,
     FileFeed,
+    RestConnection,
     RestFeed,
     RestSystem,
     SqliteFeed,
     WebhookConnection,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.sources.rest_settings import OAuth2Auth, Paging
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -152,11 +154,15 @@ def test_every_example_of_a_sources_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_sources_file_is_documented() -> None:
-    text = (DOCS / "connect-a-source.md").read_text() + (DOCS / "sources" / "webhook.md").read_text()
+    pages = [DOCS / "connect-a-source.md", DOCS / "sources" / "webhook.md", DOCS / "sources" / "rest.md"]
+    text = "".join(page.read_text() for page in pages)
     documented = set(_CODE.findall(text)) | set(
         re.findall(r"^\s*-?\s*(\w+):", "".join(yaml_blocks(text)), re.MULTILINE)
     )
     types = (
+        RestConnection,
+        Paging,
+        OAuth2Auth,
         RestSystem,
         RestFeed,
         EventFeed,

@@ -1,6 +1,7 @@
 """The how-to pages of the connectors: each example lands what it says, from the source that the page describes."""
 
 import hmac
+import json
 import re
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from staged_assets.landing.raw_area import prepare
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.postgres import PostgresServer, postgres_server
+from staged_assets_tests.sources.misbehaving_api import Answer, serving
 from staged_assets_tests.webhook.deliveries import Delivery, send
 
 __all__ = ["mariadb_port", "postgres_server"]
@@ -123,6 +125,29 @@ def test_webhook(tmp_path: Path) -> None:
             ("5", "7", "2024-05-01", "2", "deleted", "delete"),
         ]
     }
+
+
+def test_rest(tmp_path: Path) -> None:
+    contacts = [
+        {"id": 1, "name": {"full": "Ada Brown"}, "emails": ["ada@example.com"], "updated": "2024-05-01T10:00:00Z"},
+        {"id": 2, "name": {"full": "Bo Green"}, "emails": [], "updated": "2024-05-02T10:00:00Z", "archived": True},
+    ]
+
+    def script(path: str, query: dict[str, str]) -> Answer:
+        if path == "/oauth/token":
+            return Answer(b'{"access_token": "t", "expires_in": 60}')
+        assert (path, query["token"]) == ("/v2/contacts", "Bearer t")
+        place = int(query.get("cursor", "0"))
+        content = {"data": contacts[place : place + 1], "paging": {"next": str(place + 1) if place == 0 else None}}
+        return Answer(json.dumps(content).encode())
+
+    with serving(script, with_token=True) as api:
+        assert landed(example("rest", tmp_path, CRM_URL=api.url, CRM_CLIENT="me", CRM_SECRET="s/cr@t")) == {
+            "consumers": [
+                ("1", "Ada Brown", "ada@example.com", "upsert"),
+                ("2", "Bo Green", None, "delete"),
+            ]
+        }
 
 
 def test_object_stores(tmp_path: Path) -> None:
