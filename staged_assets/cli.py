@@ -145,6 +145,15 @@ def ui(
     os.execv(sys.executable, command)  # noqa: S606
 
 
+@app.command()
+def webhook(
+    port: Annotated[int, typer.Option(help="Port that deliveries are sent to.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",
+) -> None:
+    """Receive the deliveries of systems with the connector `webhook`; Ctrl-C stops it."""
+    cli_sources.receive(host, port)
+
+
 @quarantine_app.command("list")
 def quarantine_list(
     dataset: Annotated[str | None, typer.Argument(help="One of the fourteen; all by default.")] = None,

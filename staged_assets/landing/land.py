@@ -176,7 +176,7 @@ class _Landing:
 
     def _stage(self, batch: Batch, offset: int) -> None:
         if len(batch):
-            self._incoming.add(_engine_table(batch, offset), self._mapping.select(batch.records.column_names))
+            self._incoming.add(engine_table(batch, offset), self._mapping.select(batch.records.column_names))
 
     def _commit(
         self,
@@ -251,7 +251,7 @@ def land_rows(
     records = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
     incoming = Incoming(connection, system, dataset)
     if rows:
-        incoming.add(_engine_table(Batch(records), 0), hand_made_select(dataset, names))
+        incoming.add(engine_table(Batch(records), 0), hand_made_select(dataset, names))
     with transaction(connection):
         appended = incoming.append(datetime.now(UTC).replace(tzinfo=None))
     return Landed(system, dataset, "", len(rows), appended.rows, 0, appended.malformed, time.perf_counter() - started)
@@ -270,7 +270,7 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _engine_table(batch: Batch, offset: int) -> pa.Table:
+def engine_table(batch: Batch, offset: int) -> pa.Table:
     """A batch as the engine gets it: source columns by position, then where each record stands."""
     count = len(batch)
     columns = {position_name(index): column for index, column in enumerate(batch.records.columns)}

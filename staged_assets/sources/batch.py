@@ -1,6 +1,8 @@
 """What a connector yields: source records as text, and the cursor that is stored with them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +17,20 @@ CHUNK_BYTES = 16 * 1024 * 1024
 #: bytes of text after which a batch is full all the same
 BATCH_BYTES = 128 * 1024 * 1024
 
+_most_records: ContextVar[int | None] = ContextVar("most_records", default=None)
+
 #: where the next reading goes on; JSON, each connector's own shape
 Cursor = dict[str, Any]
+
+
+@contextmanager
+def small_batches(records: int) -> Iterator[None]:
+    """Batches of at most so many records, for a look at what a source has."""
+    token = _most_records.set(records)
+    try:
+        yield
+    finally:
+        _most_records.reset(token)
 
 
 @dataclass(frozen=True)
@@ -65,12 +79,17 @@ class Gathering:
     @property
     def is_full(self) -> bool:
         """Whether it is time for a batch."""
-        return self.records >= BATCH_RECORDS or self.size >= BATCH_BYTES
+        return self.left <= 0 or self.size >= BATCH_BYTES
+
+    @property
+    def left(self) -> int:
+        """Records that may still come."""
+        return (_most_records.get() or BATCH_RECORDS) - self.records
 
     @property
     def room(self) -> int:
         """Records that may still come, at once."""
-        return min(BATCH_RECORDS - self.records, CHUNK_RECORDS)
+        return min(self.left, CHUNK_RECORDS)
 
     def add(
         self,

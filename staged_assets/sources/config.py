@@ -10,13 +10,13 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from staged_assets.errors import ConfigurationError
-from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System
+from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System, is_address
 from staged_assets.sources.needs import Capabilities, least
 from staged_assets.sources.secrets import REFERENCE, Place, in_url, literal_secrets
 from staged_assets.sources.strict import AT_KEY, nearest
 
 #: parts of a place below which a value can hold a secret, and is not shown
-_HIDDEN = frozenset({"url", "headers", "auth", "params", "secret", "options"})
+_HIDDEN = frozenset({"url", "headers", "auth", "params", "secret", "previous_secret", "options"})
 
 
 class Sources:
@@ -93,7 +93,7 @@ class Sources:
             raise ConfigurationError(f"{self.path}: there is no system {name!r}, {nearest(name, self.systems)}.")
         written = self._resolved(self._raw["systems"][name], ("systems", name))
         connection = written["connection"]
-        if connection.get("path") is not None:
+        if connection.get("path") is not None and not is_address(connection["path"]):
             connection["path"] = str(self.path.parent / Path(connection["path"]).expanduser())
         try:
             system: System = TypeAdapter(System).validate_python(written)

@@ -21,7 +21,7 @@ from staged_assets.sources.json_records import is_unicode
 from staged_assets.sources.models import CsvConnection, CsvSystem, FileFeed
 from staged_assets.sources.tabular import Rows, read_tabular
 
-ENDINGS = (".csv", ".csv.gz")
+ENDINGS = (".csv", ".csv.gz", ".csv.zst")
 #: seconds without change after which a file that does not end with a line feed is taken to be complete
 _SETTLED = 60
 

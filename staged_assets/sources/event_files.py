@@ -1,4 +1,4 @@
-"""Append-only event files: one JSON object in a line, plain or `.gz`.
+"""Append-only event files: one JSON object in a line, plain, `.gz` or `.zst`.
 
 A stream is a folder, or a glob, below the connection's path. The cursor says how far each file was read; what was
 read is never read again, so the position of an event is its version where the event has no time of its own.
@@ -18,7 +18,7 @@ from staged_assets.sources.files import File, existing_folder
 from staged_assets.sources.json_records import decode_flat, encode, is_unicode, text_table, unwrap
 from staged_assets.sources.models import EventFeed, EventFilesSystem
 
-ENDINGS = (".ndjson", ".ndjson.gz", ".jsonl", ".jsonl.gz")
+ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 _LINES_AT_ONCE = 1_024
 #: bytes at the start of a file by which a replaced file is told from one that has grown
 _HEAD = 1024
@@ -34,9 +34,9 @@ def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> It
     Raises:
         SourceError: the folder is missing; or, after everything else, a file could not be read.
     """
-    folder = existing_folder(system.name, system.connection.path)
+    folder = existing_folder(system.name, system.connection.path, system.connection.options)
     done = dict((cursor or {}).get("files", {}))
-    yield from _EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
+    yield from EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
 
 
 @dataclass
@@ -60,20 +60,24 @@ class _Position:
 
 
 @dataclass
-class _EventReading(FileReading):
-    """One reading of a stream.
+class EventReading(FileReading):
+    """One reading of a stream of event files.
 
     Attributes:
         record: dotted path of the record within an event.
+        dropped: a field of the envelope that is none of the record's.
     """
 
     record: str | None = None
+    dropped: str | None = None
 
     def is_done(self, file: File) -> bool:
+        """Whether a file has not changed since it was read to its end."""
         known = self.done.get(file.name, {})
         return (known.get("size"), known.get("modified")) == (file.size, file.modified)
 
     def read(self, file: File) -> Iterator[Batch]:
+        """Read what was appended to a file; batches when they are full."""
         with file.open() as stream:
             position = self._start(file, self.done.get(file.name), stream)
             while lines := _lines(stream, self.gathering.room):
@@ -124,6 +128,8 @@ class _EventReading(FileReading):
                     continue
                 malformed[len(records)] = text.rstrip("\r\n")
                 record = {}
+            if self.dropped is not None:
+                record.pop(self.dropped, None)
             records.append(record)
             numbers.append(number)
         position.line = number

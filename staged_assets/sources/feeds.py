@@ -215,6 +215,10 @@ class DatabaseFeed(TableFeed):
     overlap: Duration | Annotated[int, Field(ge=0)] | None = None
 
 
+class DuckdbFeed(DatabaseFeed):
+    """A table or view (or `query`) of a DuckDB file."""
+
+
 class RestFeed(_NamedFeed):
     """An endpoint that lists records page by page.
 
@@ -239,6 +243,17 @@ class EventFeed(_NamedFeed):
     always_positioned: ClassVar[bool] = True
 
     record: Name | None = None
+
+
+class WebhookFeed(EventFeed):
+    """Deliveries to `/<system>/<from>`; `record` is the dotted path of the record within a delivery's body."""
+
+    @field_validator("source")
+    @classmethod
+    def _plain_stream(cls, source: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", source):
+            raise ValueError("it is part of an address: expected small letters, digits, '-' and '_'")
+        return source
 
 
 class FileFeed(TableFeed):

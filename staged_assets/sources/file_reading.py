@@ -28,6 +28,7 @@ class FileReading(ABC):
         done: file → how far it is read, as the cursor keeps it under `files`; each connector's own shape.
         gathering: what the next batch has so far.
         warnings: what a person should know of, with the next batch.
+        may_be_empty: whether it is nothing to be warned of that there are no files.
     """
 
     system: str
@@ -36,6 +37,7 @@ class FileReading(ABC):
     done: dict[str, dict[str, Any]]
     gathering: Gathering = field(default_factory=Gathering)
     warnings: list[str] = field(default_factory=list)
+    may_be_empty: bool = False
     _unreadable: list[str] = field(default_factory=list)
     _changed: bool = False
 
@@ -61,7 +63,7 @@ class FileReading(ABC):
             SourceError: after everything else, that a file could not be read.
         """
         files = find_files(self.folder, str(self.feed.source), endings)
-        if not files:
+        if not files and not self.may_be_empty:
             self.warnings.append(f"{self.system}: no file matches {self.feed.source!r} in {self.folder}.")
         for file in files:
             if not self.is_done(file):

@@ -3,13 +3,25 @@
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, PrivateAttr, StringConstraints, field_validator, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, field_validator, model_validator
 
-from staged_assets.sources.feeds import DatabaseFeed, EventFeed, Feed, FileFeed, RestFeed, SqliteFeed
-from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.errors import ConfigurationError
+from staged_assets.sources.feeds import (
+    DatabaseFeed,
+    DuckdbFeed,
+    EventFeed,
+    Feed,
+    FileFeed,
+    RestFeed,
+    SqliteFeed,
+    WebhookFeed,
+)
+from staged_assets.sources.needs import BatchWindow, Capabilities, Duration, Requirements
+from staged_assets.sources.rest_settings import Auth, Paging
 from staged_assets.sources.strict import Name, Strict, nearest
 
 __all__ = [
@@ -20,6 +32,8 @@ __all__ = [
     "DatabaseFeed",
     "DatabaseSystem",
     "Defaults",
+    "DuckdbFeed",
+    "DuckdbSystem",
     "EventFeed",
     "EventFilesConnection",
     "EventFilesSystem",
@@ -38,6 +52,9 @@ __all__ = [
     "SqliteSystem",
     "Strict",
     "System",
+    "WebhookConnection",
+    "WebhookFeed",
+    "WebhookSystem",
     "nearest",
 ]
 
@@ -87,12 +104,42 @@ class DatabaseConnection(Strict):
         return self.url.partition("://")[0]
 
 
+def database_connection(variable: str, url: str | None, schema: str | None = None) -> DatabaseConnection:
+    """A connection to the database whose URL an environment variable holds.
+
+    Raises:
+        ConfigurationError: the variable is not set, or holds no database's URL.
+    """
+    if not url:
+        raise ConfigurationError(f"The environment variable {variable} is not set: put the database's URL into it.")
+    try:
+        return DatabaseConnection.model_validate({"url": url, "schema": schema})
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"The environment variable {variable} holds no URL of a database: one begins with {', '.join(SCHEMES)}."
+        ) from error
+
+
+class DuckdbConnection(Strict):
+    """A DuckDB file that another loader fills; it may be the warehouse itself.
+
+    Attributes:
+        schema_name: where tables are looked for whose name has no schema; written `schema`.
+    """
+
+    path: Name
+    schema_name: Name | None = Field(default=None, alias="schema")
+
+
 class RestConnection(Strict):
     """A REST API.
 
     Attributes:
         url: what the endpoints' names are appended to.
         headers: sent with each request.
+        auth: who asks.
+        paging: how lists are asked for.
+        since_param: query parameter of the moment since which records must have changed.
         page_size: records asked for at once.
         timeout: seconds for one answer.
         attempts: tries of one request, with growing pauses between them.
@@ -100,26 +147,84 @@ class RestConnection(Strict):
 
     url: Name
     headers: dict[str, str] = {}
+    auth: Auth | None = None
+    paging: Paging = Paging()
+    since_param: Name = "updated_since"
     page_size: Annotated[int, Field(ge=1)] = 1000
     timeout: Annotated[float, Field(gt=0, strict=False)] = 30.0
     attempts: Annotated[int, Field(ge=1)] = 5
 
 
+def is_address(path: str) -> bool:
+    """Whether a path is the address of an object store."""
+    return "://" in path
+
+
 class EventFilesConnection(Strict):
-    """A folder of event files, one JSON object in a line, plain or `.gz`."""
+    """A folder of event files, one JSON object in a line, plain, `.gz` or `.zst`.
+
+    Attributes:
+        path: of this machine, or the address of an object store such as `s3://bucket/folder`.
+        options: for an object store, as fsspec takes them.
+    """
 
     path: Name
+    options: dict[str, Any] = {}
+
+
+class WebhookConnection(Strict):
+    """Deliveries over HTTP, received by `staged-assets webhook`.
+
+    Attributes:
+        path: the folder that they are written to.
+        secret, previous_secret: the key of the signature; two while it is being changed.
+        signature_header, signature_prefix, signature_encoding: where an HMAC with SHA-256 stands, and how.
+        signed: what it is of: `{timestamp}`, `{body}` and what stands between them.
+        timestamp_header: when it was sent: seconds since 1970, or ISO 8601 with an offset; null where nothing says so.
+        tolerance: how far that may be from now.
+        id_header: names a delivery, which may be sent again; null where nothing does.
+        remember: how long an id is known.
+        max_bytes: of a delivery.
+        rate: deliveries in a second; no limit by default.
+    """
+
+    path: Name
+    secret: Name
+    previous_secret: Name | None = None
+    signature_header: Name = "X-Signature"
+    signature_prefix: str = ""
+    signature_encoding: Literal["hex", "base64"] = "hex"
+    signed: Name = "{timestamp}.{body}"
+    timestamp_header: Name | None = "X-Timestamp"
+    tolerance: Duration = timedelta(minutes=5)
+    id_header: Name | None = "X-Delivery-Id"
+    remember: Duration = timedelta(days=1)
+    max_bytes: Annotated[int, Field(ge=1)] = 1_000_000
+    rate: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _signs_what_is_there(self) -> "WebhookConnection":
+        if self.signed.count("{body}") != 1:
+            raise ValueError("signed must contain {body} once")
+        if ("{timestamp}" in self.signed) != (self.timestamp_header is not None):
+            raise ValueError(
+                "a timestamp must be signed, or anybody could renew it: give both timestamp_header and"
+                " {timestamp} in signed, or neither"
+            )
+        return self
 
 
 class FolderConnection(Strict):
     """A folder, or the data of an installed Python package.
 
     Attributes:
-        path: the folder.
+        path: the folder, or the address of an object store such as `s3://bucket/folder`.
+        options: for an object store, as fsspec takes them.
         package, folder: an importable package, and a folder in it.
     """
 
     path: Name | None = None
+    options: dict[str, Any] = {}
     package: Name | None = None
     folder: str = "."
 
@@ -220,6 +325,14 @@ class DatabaseSystem(_System):
     feeds: list[DatabaseFeed]
 
 
+class DuckdbSystem(_System):
+    """A system whose data another loader has put into a DuckDB file."""
+
+    connector: Literal["duckdb"]
+    connection: DuckdbConnection
+    feeds: list[DuckdbFeed]
+
+
 class RestSystem(_System):
     """A system behind a REST API."""
 
@@ -234,6 +347,14 @@ class EventFilesSystem(_System):
     connector: Literal["event_files"]
     connection: EventFilesConnection
     feeds: list[EventFeed]
+
+
+class WebhookSystem(_System):
+    """A system that sends events over HTTP."""
+
+    connector: Literal["webhook"]
+    connection: WebhookConnection
+    feeds: list[WebhookFeed]
 
 
 class CsvSystem(_System):
@@ -254,10 +375,17 @@ class ParquetSystem(_System):
 
 FileSystem = CsvSystem | ParquetSystem
 System = Annotated[
-    DatabaseSystem | SqliteSystem | RestSystem | EventFilesSystem | CsvSystem | ParquetSystem,
+    DatabaseSystem
+    | DuckdbSystem
+    | SqliteSystem
+    | RestSystem
+    | EventFilesSystem
+    | WebhookSystem
+    | CsvSystem
+    | ParquetSystem,
     Field(discriminator="connector"),
 ]
-CONNECTORS = ("database", "sqlite", "rest", "event_files", "csv_files", "parquet")
+CONNECTORS = ("database", "duckdb", "sqlite", "rest", "event_files", "webhook", "csv_files", "parquet")
 
 
 class Defaults(Strict):

@@ -8,7 +8,7 @@ from staged_assets.sources.batch import Batch, Cursor
 from staged_assets.sources.expressions import literal, quoted
 from staged_assets.sources.files import File
 from staged_assets.sources.models import FileFeed, ParquetSystem
-from staged_assets.sources.queries import engine, text_tables
+from staged_assets.sources.queries import engine, text_tables, use_store
 from staged_assets.sources.tabular import Rows, read_tabular
 
 ENDINGS = (".parquet",)
@@ -27,6 +27,7 @@ def _scan(path: str) -> str:
 def _rows(file: File, skip: int) -> Iterator[Rows]:
     numbered = f"read_parquet({literal(str(file.path))}, file_row_number = true)"
     with engine() as connection:
+        use_store(connection, file.path)
         for table in text_tables(connection, f"(from {numbered} where {quoted(_ROW)} >= {skip})"):
             lines = pc.add(table[_ROW].combine_chunks().cast("int64"), 1)
             yield Rows(table.drop_columns([_ROW]), lines)

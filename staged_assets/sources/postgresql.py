@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor, Gathering
+from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.expressions import literal, quoted
 from staged_assets.sources.models import DatabaseFeed, DatabaseSystem
 from staged_assets.sources.postgresql_session import Pages, Source, connected
@@ -101,7 +101,7 @@ class _Reading:
             start = 0
             while start < table.num_rows:
                 # A batch of exactly this size is written by the engine at once.
-                part = table.slice(start, BATCH_RECORDS - self._gathering.records)
+                part = table.slice(start, self._gathering.left)
                 start += part.num_rows
                 self._source.add(self._gathering, part)
                 if self._gathering.is_full:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from staged_assets.sources.batch import BATCH_RECORDS, Gathering
 from staged_assets.sources.expressions import literal, quoted
 from staged_assets.sources.models import DatabaseConnection, DatabaseFeed, DatabaseSystem
 from staged_assets.sources.secrets import masked
-from staged_assets.sources.tables import add_rows, check_columns, missing_table
+from staged_assets.sources.tables import TableInfo, add_rows, check_columns, missing_table
 
 _SETTINGS = (
     "set transaction isolation level repeatable read, read only",
@@ -25,6 +25,7 @@ _SETTINGS = (
     # A scan that joins another one's would not begin at the first page.
     "set local synchronize_seqscans to off",
 )
+_USERS_TABLES = "relkind in ('r', 'v', 'm', 'p', 'f') and nspname !~ '^pg_' and nspname <> 'information_schema'"
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name"})
 #: the first version that finds a range of pages without reading the whole table
 _PAGES_SINCE = 140_000
@@ -80,6 +81,27 @@ def connected(system: str, connection: DatabaseConnection, what: str) -> Iterato
             yield Connection(cursor)
     except (driver.Error, pa.ArrowException, OSError) as error:
         raise _source_error(system, what, error) from error
+
+
+def describe(system: str, connection: DatabaseConnection) -> list[TableInfo]:
+    """The tables and views of a database that the user may read, by name."""
+    with connected(system, connection, "the tables") as opened:
+        found = opened.rows(
+            "select (case when pg_table_is_visible(c.oid) then '' else nspname || '.' end || relname)::text,"
+            " attname::text, typname::text, coalesce(attnum = any(i.indkey), false)"
+            " from pg_class as c join pg_namespace as n on n.oid = relnamespace"
+            " join pg_attribute as a on a.attrelid = c.oid and attnum > 0 and not attisdropped"
+            " join pg_type as t on t.oid = atttypid"
+            " left join pg_index as i on i.indrelid = c.oid and indisprimary"
+            f" where {_USERS_TABLES} and has_table_privilege(c.oid, 'select') order by 1, attnum"
+        )
+    tables: dict[str, TableInfo] = {}
+    for name, column, kind, in_key in found:
+        table = tables.setdefault(name, TableInfo(name, {}, ()))
+        table.columns[column] = kind
+        if in_key:
+            tables[name] = replace(table, key=(*table.key, column))
+    return list(tables.values())
 
 
 def _with_time_limit(url: str) -> str:
@@ -145,8 +167,7 @@ class Connection:
             for (name,) in self.rows(
                 "select (case when pg_table_is_visible(c.oid) then '' else nspname || '.' end || relname)::text"
                 " from pg_class as c join pg_namespace as n on n.oid = relnamespace"
-                " where relkind in ('r', 'v', 'm', 'p', 'f') and nspname !~ '^pg_' and nspname <> 'information_schema'"
-                " order by 1"
+                f" where {_USERS_TABLES} order by 1"
             )
         ]
 

@@ -31,6 +31,13 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def use_store(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Let the engine read from the object store that a path is in."""
+    store = getattr(path, "fs", None)
+    if store is not None and path.protocol not in connection.list_filesystems():  # type: ignore[attr-defined]
+        connection.register_filesystem(store)
+
+
 def text_tables(connection: duckdb.DuckDBPyConnection, relation: str) -> Iterator[pa.Table]:
     """The rows of a relation (or of a query in parentheses), every column as text.
 
@@ -85,4 +92,5 @@ def _create_view(
             " so: rename one of them."
         )
     if found:
+        use_store(connection, found[0].path)
         connection.execute(f"create view {quoted(name)} as from {scan(str(found[0].path))}")

@@ -1,7 +1,8 @@
 """A REST API that lists records page by page.
 
-A page is `{"items": [...], "next_page": n | null}` (asked for by `page` and `page_size`), or has a link to the next
-one: `next` in it, or a `Link` header. With `updated_at`, later readings ask for `updated_since` (that moment included).
+How pages are asked for is the connection's `paging`; unless it says otherwise, a page is `{"items": [...], "next_page":
+n | null}` (asked for by `page` and `page_size`), or has a link to the next one: `next` in it, or a `Link` header. With
+`updated_at`, later readings ask for `updated_since` (that moment included).
 
 While pages are read, records move from page to page: one that is changed moves another one back to a page that has been
 read. So a listing of several pages is read again until no older record turns up, and only then does the cursor move.
@@ -23,6 +24,7 @@ from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering, without_columns
 from staged_assets.sources.json_records import as_text, encode, is_unicode, text_table, unwrap
 from staged_assets.sources.models import RestFeed, RestSystem
+from staged_assets.sources.rest_auth import authentication
 from staged_assets.sources.rest_pages import BadBodyError, pages
 
 _MOST_PASSES = 4
@@ -39,8 +41,9 @@ def read(system: RestSystem, feed: RestFeed, cursor: Cursor | None) -> Iterator[
     """
     reading = _Reading(system, feed, (cursor or {}).get("since"))
     headers, timeout = system.connection.headers, system.connection.timeout
+    auth = authentication(system.name, system.connection.auth)
     try:
-        with httpx.Client(headers=headers, timeout=timeout, follow_redirects=True) as client:
+        with httpx.Client(headers=headers, timeout=timeout, auth=auth, follow_redirects=True) as client:
             yield from reading.read(client)
     except BadBodyError as error:
         reading.add_body(error.body)

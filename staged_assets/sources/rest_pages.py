@@ -1,7 +1,7 @@
 """The pages of a REST listing: asked for, asked for again where that can help, and taken apart."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,9 +14,12 @@ import httpx
 from staged_assets.errors import SourceError
 from staged_assets.sources.json_records import at_path, decode
 from staged_assets.sources.models import RestFeed, RestSystem
+from staged_assets.sources.rest_settings import Paging
 
 #: seconds; the pause doubles with each try, and a server's `Retry-After` counts up to the longest
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
+#: so many pages in a row that are alike are a page that repeats; two can come of records that move
+_MOST_ALIKE = 3
 _TRY_AGAIN = (408, 425, 429)
 
 
@@ -39,25 +42,46 @@ def pages(client: httpx.Client, system: RestSystem, feed: RestFeed, since: str |
         BadBodyError: an answer is not a page.
         SourceError: the API can't be reached, or refuses.
     """
-    url = f"{system.connection.url.rstrip('/')}/{str(feed.source).lstrip('/')}"
-    params: dict[str, Any] = {**feed.params, "page": 1, "page_size": system.connection.page_size}
+    paging, connection = system.connection.paging, system.connection
+    url = f"{connection.url.rstrip('/')}/{str(feed.source).lstrip('/')}"
+    params: dict[str, Any] = {**feed.params}
+    if paging.style in ("auto", "page", "offset"):
+        params[paging.parameter] = 0 if paging.style == "offset" else paging.first
+    if paging.size_param is not None:
+        params[paging.size_param] = connection.page_size
     if since is not None:
-        params["updated_since"] = since
+        params[connection.since_param] = since
     asked = set()
+    before: list[list[Any]] = []
     while (url, str(params)) not in asked:
         asked.add((url, str(params)))
         page = _page(client, system, feed, url, params)
         yield page.items
-        if page.following is None:
+        before = [*before[1 - _MOST_ALIKE :], page.items]
+        if not _goes_on(paging, page):
             return
-        if isinstance(page.following, str):
+        if page.items and len(before) == _MOST_ALIKE and all(items == page.items for items in before):
+            break
+        if isinstance(page.following, str) and paging.style in ("auto", "link"):
             url, params = urljoin(url, page.following), {}
         else:
-            params = {**params, "page": page.following}
+            params = {**params, paging.parameter: _next_place(paging, params, page)}
     raise SourceError(
-        f"{system.name}: {url} names a page as its next one that was read before: the API's paging is broken; what"
-        " was read is landed."
+        f"{system.name}: {url} gives a page again and again, or names one as its next that was read before: see"
+        " connection.paging, or have the API mended; what was read is landed."
     )
+
+
+def _goes_on(paging: Paging, page: "_Page") -> bool:
+    """Whether there may be another page."""
+    return bool(page.items) if paging.style in ("page", "offset") else page.following is not None
+
+
+def _next_place(paging: Paging, params: Mapping[str, Any], page: "_Page") -> Any:
+    """The number, offset or cursor of the next page."""
+    if paging.style == "page":
+        return params[paging.parameter] + 1
+    return params[paging.parameter] + len(page.items) if paging.style == "offset" else page.following
 
 
 def _page(client: httpx.Client, system: RestSystem, feed: RestFeed, url: str, params: dict[str, Any]) -> "_Page":
@@ -108,7 +132,7 @@ def _ask(
     if not response.is_success:
         is_final = response.status_code < 500 and response.status_code not in _TRY_AGAIN
         return _Failure(_refusal(system, url, response), is_final, _asked_pause(response))
-    page = _taken_apart(response, feed)
+    page = _taken_apart(response, feed, system.connection.paging)
     if page is not None:
         return page
     return _Failure(
@@ -121,24 +145,25 @@ def _ask(
     )
 
 
-def _taken_apart(response: httpx.Response, feed: RestFeed) -> _Page | None:
+def _taken_apart(response: httpx.Response, feed: RestFeed, paging: Paging) -> _Page | None:
     """The items of an answer; None where it has none."""
     try:
         body = decode(response.content.decode("utf-8-sig"))
         items = body if isinstance(body, list) else at_path(body, feed.items)
-        number = at_path(body, "next_page")
-        following = at_path(body, "next") if number is None else int(number)
+        number = at_path(body, "next_page") if paging.style == "auto" else None
+        following = at_path(body, paging.next) if number is None else int(number)
     except (ValueError, TypeError, RecursionError):
         return None
     if not isinstance(items, list) or not isinstance(following, str | int | NoneType):
         return None
-    return _Page(items, following or response.links.get("next", {}).get("url"))
+    link = response.links.get("next", {}).get("url") if paging.style in ("auto", "link") else None
+    return _Page(items, (following or link) if paging.style == "auto" else link or following or None)
 
 
 def _refusal(system: RestSystem, url: str, response: httpx.Response) -> SourceError:
     advice = "the next run goes on from here"
     if response.status_code in (401, 403):
-        advice = "see the credentials in connection.headers"
+        advice = "see the credentials in connection.auth or connection.headers"
     elif response.status_code == 404:
         advice = "see connection.url and the feed's `from`"
     return SourceError(

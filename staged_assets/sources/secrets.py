@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _SECRET_NAME = re.compile(
-    r"authori[sz]ation|cookie|passw|passphrase|pwd|secret|token|api.?key|access.?key|private.?key|credential|signature",
+    r"authori[sz]ation|cookie|passw|passphrase|pwd|secret|token|api.?key|access.?key|account.?key|sas|connection.?string|private.?key|credential|signature",
     re.IGNORECASE,
 )
 #: endings of names that only speak of a secret
-_ABOUT = re.compile(r"(url|uri|header|name|param|parameter|tolerance)$", re.IGNORECASE)
+_ABOUT = re.compile(r"(url|uri|header|name|param|parameter|prefix|encoding)$", re.IGNORECASE)
 #: a reference, with at most a scheme before it, as in `Bearer ${TOKEN}`
 _REFERRED = re.compile(r"^(?:[A-Za-z][\w-]*[ =:] ?)?\$\{[A-Za-z_][A-Za-z0-9_]*\}$")
 _PASSWORD = re.compile(r"(://[^/?#\s]*?:)([^/?#\s]*)@")

@@ -22,6 +22,7 @@ from staged_assets.sources.secrets import masked
 from staged_assets.sources.tables import (
     DEFAULT_NUMBER,
     DEFAULT_OVERLAP,
+    TableInfo,
     add_rows,
     check_columns,
     missing_columns,
@@ -151,6 +152,22 @@ class Source:
                 self.system.name, self.feed, names, f"the schema {schema}" if schema else "the database"
             )
         return f"{self._quote(schema)}.{self._quote(table)} source" if schema else f"{self._quote(table)} source"
+
+
+def describe(system: str, connection: DatabaseConnection) -> list[TableInfo]:
+    """The tables and views of a database's schema, by name."""
+    schema = connection.schema_name
+    with connected(system, connection, "the tables") as opened:
+        found = sa.inspect(opened)
+        return [
+            TableInfo(
+                name,
+                {column["name"]: str(column["type"]).lower() for column in found.get_columns(name, schema)},
+                tuple(found.get_pk_constraint(name, schema)["constrained_columns"]) if name in tables else (),
+            )
+            for tables in [set(found.get_table_names(schema))]
+            for name in table_names(opened, schema or "")
+        ]
 
 
 def table_names(connection: sa.Connection, schema: str = "") -> list[str]:

@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering
-from staged_assets.sources.expressions import quoted
-from staged_assets.sources.models import SqliteFeed, SqliteSystem
-from staged_assets.sources.tables import add_rows, check_columns, missing_columns, missing_table
+from staged_assets.sources.expressions import literal, quoted
+from staged_assets.sources.models import SqliteConnection, SqliteFeed, SqliteSystem
+from staged_assets.sources.tables import TableInfo, add_rows, check_columns, missing_columns, missing_table
 
 
 def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Iterator[Batch]:
@@ -32,13 +32,13 @@ def read(system: SqliteSystem, feed: SqliteFeed, cursor: Cursor | None) -> Itera
     Raises:
         SourceError: the file, table or a column that the feed can't do without is missing, or SQLite can't read it.
     """
-    with _opened(system, feed) as connection:
+    with _opened(system.name, system.connection, feed.name) as connection:
         yield from _read(connection, _Table(connection, system, feed), cursor)
 
 
 def read_keys(system: SqliteSystem, feed: SqliteFeed) -> Iterator[Batch]:
     """Read the columns of which the dataset's key is made, of all records that there are now."""
-    with _opened(system, feed) as connection:
+    with _opened(system.name, system.connection, feed.name) as connection:
         table = _Table(connection, system, feed)
         names = [name for name in table.columns if name in feed.key_columns]
         found = connection.execute(f"select {', '.join(map(quoted, names))} from {table.sql}")
@@ -51,11 +51,26 @@ def read_keys(system: SqliteSystem, feed: SqliteFeed) -> Iterator[Batch]:
         yield gathering.take(None)
 
 
+def describe(system: str, file: SqliteConnection) -> list[TableInfo]:
+    """The tables and views of a file, by name."""
+    with _opened(system, file, "the tables") as connection:
+        connection.text_factory = str
+        names = connection.execute(
+            "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by name"
+        ).fetchall()
+        tables = []
+        for (name,) in names:
+            columns = connection.execute(f"select name, type, pk from pragma_table_info({literal(name)})").fetchall()
+            key = tuple(column for column, _, place in sorted(columns, key=lambda found: found[2]) if place)
+            tables.append(TableInfo(name, {column: kind.lower() for column, kind, _ in columns}, key))
+        return tables
+
+
 @contextmanager
-def _opened(system: SqliteSystem, feed: SqliteFeed) -> Iterator[sqlite3.Connection]:
-    path = Path(system.connection.path)
+def _opened(system: str, file: SqliteConnection, what: str) -> Iterator[sqlite3.Connection]:
+    path = Path(file.path)
     if not path.is_file():
-        raise SourceError(f"{system.name}: there is no SQLite file {path}: create it, or correct connection.path.")
+        raise SourceError(f"{system}: there is no SQLite file {path}: create it, or correct connection.path.")
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=30)
         try:
@@ -66,7 +81,7 @@ def _opened(system: SqliteSystem, feed: SqliteFeed) -> Iterator[sqlite3.Connecti
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise SourceError(f"{system.name}: {feed.name} in {path} could not be read: {error}.") from error
+        raise SourceError(f"{system}: {what} in {path} could not be read: {error}.") from error
 
 
 class _Table:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -12,6 +13,22 @@ from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Gathering
 from staged_assets.sources.models import Feed
 from staged_assets.sources.strict import nearest
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table or view of a source.
+
+    Attributes:
+        name: with its schema where it is not found without.
+        columns: column → type, as the server calls it, in small letters.
+        key: the columns of its primary key.
+    """
+
+    name: str
+    columns: dict[str, str]
+    key: tuple[str, ...]
+
 
 #: how far before the newest change seen a reading starts: of times, and of numbers
 DEFAULT_OVERLAP, DEFAULT_NUMBER = timedelta(minutes=5), 1_000

@@ -22,11 +22,14 @@ from staged_assets.sources.models import (
     Defaults,
     EventFeed,
     FileFeed,
+    RestConnection,
     RestFeed,
     RestSystem,
     SqliteFeed,
+    WebhookConnection,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
+from staged_assets.sources.rest_settings import OAuth2Auth, Paging
 from staged_assets.validation.config import load_validation
 from staged_assets.validation.table_checks import published_rules
 
@@ -164,11 +167,15 @@ def test_every_example_of_a_sources_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_key_of_a_sources_file_is_documented() -> None:
-    text = (DOCS / "connect-a-source.md").read_text()
+    pages = [DOCS / "connect-a-source.md", DOCS / "sources" / "webhook.md", DOCS / "sources" / "rest.md"]
+    text = "".join(page.read_text() for page in pages)
     documented = set(_CODE.findall(text)) | set(
         re.findall(r"^\s*-?\s*(\w+):", "".join(yaml_blocks(text)), re.MULTILINE)
     )
     types = (
+        RestConnection,
+        Paging,
+        OAuth2Auth,
         RestSystem,
         RestFeed,
         EventFeed,
@@ -176,6 +183,7 @@ def test_every_key_of_a_sources_file_is_documented() -> None:
         SqliteFeed,
         DatabaseConnection,
         DatabaseFeed,
+        WebhookConnection,
         Defaults,
         BatchWindow,
         Capabilities,

@@ -1,12 +1,16 @@
 """The how-to pages of the connectors: each example lands what it says, from the source that the page describes."""
 
+import hmac
+import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pymysql
 import pytest
+from upath import UPath
 
 from staged_assets.catalogue import DATASETS
 from staged_assets.landing.land import land_feed
@@ -14,6 +18,8 @@ from staged_assets.landing.raw_area import prepare
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.postgres import PostgresServer, postgres_server
+from staged_assets_tests.sources.misbehaving_api import Answer, serving
+from staged_assets_tests.webhook.deliveries import Delivery, send
 
 __all__ = ["mariadb_port", "postgres_server"]
 
@@ -88,6 +94,68 @@ def test_mysql(tmp_path: Path, mariadb_port: int) -> None:
             ("2", "Max Roth", None, "Bonn", None, "delete"),
         ]
     }
+
+
+def test_duckdb(tmp_path: Path) -> None:
+    with duckdb.connect(tmp_path / "loaded.duckdb") as connection:
+        connection.execute(*blocks("duckdb", "sql"))
+    assert landed(example("duckdb", tmp_path, LOADED_PATH="loaded.duckdb")) == {
+        "consumers": [
+            ("1", "Ada Brown", "ada@example.com", "upsert"),
+            ("2", "Bo Green", None, "delete"),
+        ]
+    }
+
+
+def test_webhook(tmp_path: Path) -> None:
+    sources = example("webhook", tmp_path, SHOP_DELIVERIES="deliveries", SHOP_WEBHOOK_SECRET="s/cr@t")
+    order = '{"type": "order.updated", "data": {"id": 5, "sku": 7, "quantity": 2, "placed_at": "2024-05-01", "state": '
+    deleted = f'{order}"deleted", "updated_at": "2024-05-02T00:00:00Z"}}}}'.encode()
+    placed = f'{order}"placed", "updated_at": "2024-05-01T00:00:00Z"}}}}'.encode()
+    deliveries = []
+    for body, name in ((placed, "a"), (deleted, "b")):
+        now = str(time.time())
+        signature = hmac.digest(b"s/cr@t", f"{now}.".encode() + body, "sha256").hex()
+        headers = {"X-Shop-Timestamp": now, "X-Shop-Signature": f"sha256={signature}", "X-Shop-Delivery": name}
+        deliveries.append(Delivery(body, path="/shop/orders", headers=headers))
+    assert [status for status, _ in send(sources, *deliveries)] == [202, 202]
+    assert landed(sources) == {
+        "orders": [
+            ("5", "7", "2024-05-01", "2", "placed", "upsert"),
+            ("5", "7", "2024-05-01", "2", "deleted", "delete"),
+        ]
+    }
+
+
+def test_rest(tmp_path: Path) -> None:
+    contacts = [
+        {"id": 1, "name": {"full": "Ada Brown"}, "emails": ["ada@example.com"], "updated": "2024-05-01T10:00:00Z"},
+        {"id": 2, "name": {"full": "Bo Green"}, "emails": [], "updated": "2024-05-02T10:00:00Z", "archived": True},
+    ]
+
+    def script(path: str, query: dict[str, str]) -> Answer:
+        if path == "/oauth/token":
+            return Answer(b'{"access_token": "t", "expires_in": 60}')
+        assert (path, query["token"]) == ("/v2/contacts", "Bearer t")
+        place = int(query.get("cursor", "0"))
+        content = {"data": contacts[place : place + 1], "paging": {"next": str(place + 1) if place == 0 else None}}
+        return Answer(json.dumps(content).encode())
+
+    with serving(script, with_token=True) as api:
+        assert landed(example("rest", tmp_path, CRM_URL=api.url, CRM_CLIENT="me", CRM_SECRET="s/cr@t")) == {
+            "consumers": [
+                ("1", "Ada Brown", "ada@example.com", "upsert"),
+                ("2", "Bo Green", None, "delete"),
+            ]
+        }
+
+
+def test_object_stores(tmp_path: Path) -> None:
+    folder = UPath("memory://how-to/shop")
+    (folder / "visits").mkdir(parents=True)
+    (folder / "visits" / "a.ndjson").write_bytes(b'{"id": 1, "name": "Till"}\n')
+    environ = {"SHOP_EXPORTS": str(folder), "SHOP_KEY": "k", "SHOP_SECRET": "s"}
+    assert landed(example("object-stores", tmp_path, **environ)) == {"touchpoints": [("1", "Till", "upsert")]}
 
 
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))

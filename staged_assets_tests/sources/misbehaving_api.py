@@ -30,22 +30,29 @@ class Api:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Api]:
-    """Serve by a script for as long as a test uses it."""
+def serving(script: Script, *, with_token: bool = False) -> Iterator[Api]:
+    """Serve by a script for as long as a test uses it; it may be told, as `token`, by what the asker is known."""
     asked: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(address.query).items()}
-            asked.append({**query, "token": self.headers.get("Authorization", "")})
-            answer = script(address.path, query)
+            token = self.headers.get("Authorization") or self.headers.get("X-Api-Key") or ""
+            asked.append({**query, "token": token})
+            answer = script(address.path, {**query, "token": token} if with_token else query)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)
+
+        def do_POST(self) -> None:
+            """As GET, with what a form holds as the query."""
+            form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self.path += f"?{form}"
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -99,7 +99,7 @@ MISTAKES: dict[str, tuple[Change, str]] = {
     ),
     "no connector": (
         lambda c: _erp(c).pop("connector"),
-        "systems.erp has no connector, expected one of: database, sqlite",
+        "systems.erp has no connector, expected one of: database, duckdb, sqlite",
     ),
     "no connection": (lambda c: _erp(c).pop("connection"), "systems.erp.connection is missing"),
     "unknown time zone": (

@@ -12,6 +12,8 @@ from staged_assets.sources import batch as batch_module
 from staged_assets.sources import sql_database
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import read_keys
+from staged_assets.sources.database import describe
+from staged_assets.sources.models import DatabaseConnection
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.sources.described import batches, described, last_cursor, records
 
@@ -165,3 +167,13 @@ def test_a_server_that_is_down_is_one_sentence_without_the_password(tmp_path: Pa
         batches(sources)
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_tables_are_described(database: Any) -> None:
+    _run(database, "create view Visits as select id from visit")
+    connection = DatabaseConnection(url=f"mysql://root@127.0.0.1:{database.port}/shop")
+    tables = {table.name: table for table in describe("shop", connection)}
+    assert tables["visit"].key == ("id",)
+    assert list(tables["visit"].columns) == ["id", "name", "text", "changed"]
+    assert tables["visit"].columns["changed"] == "datetime"
+    assert tables["Visits"].key == ()

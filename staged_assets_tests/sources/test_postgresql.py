@@ -9,7 +9,7 @@ import pytest
 
 from staged_assets.errors import SourceError
 from staged_assets.sources import batch as batch_module
-from staged_assets.sources import postgresql, postgresql_session
+from staged_assets.sources import postgresql_session
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import read, read_keys
 from staged_assets_tests.postgres import PostgresServer
@@ -158,7 +158,7 @@ def _many(database: Database, monkeypatch: pytest.MonkeyPatch, count: int = 5_00
         f" from generate_series(1, {count}) n"
     )
     database.execute("analyze visit")
-    for module in (batch_module, postgresql, postgresql_session):
+    for module in (batch_module, postgresql_session):
         monkeypatch.setattr(module, "BATCH_RECORDS", 1_000)
 
 

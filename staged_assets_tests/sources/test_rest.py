@@ -133,7 +133,7 @@ def test_a_pause_has_a_bound(tmp_path: Path, pauses: list[float]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "advice"),
-    [(401, "see the credentials in connection.headers"), (404, "see connection.url and the feed's `from`")],
+    [(401, "see the credentials in connection.auth"), (404, "see connection.url and the feed's `from`")],
 )
 def test_a_refusal_is_not_tried_again(tmp_path: Path, status: int, advice: str) -> None:
     with serving(lambda path, query: Answer(b"", status)) as api:
@@ -176,7 +176,7 @@ def test_pages_in_a_circle_are_an_error(tmp_path: Path) -> None:
     with serving(lambda path, query: _page([{"id": query["page"]}], 3 - int(query["page"]))) as api:
         found, message = until_error(_sources(tmp_path, api.url))
     assert records(found) == [{"id": "1"}, {"id": "2"}]
-    assert "names a page as its next one that was read before" in message
+    assert "names one as its next that was read before" in message
 
 
 def test_only_what_changed_is_asked_for_again(tmp_path: Path) -> None:
