@@ -1,6 +1,7 @@
 """Killed by SIGKILL anywhere, and run again: every output is the one of an undisturbed run."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from shutil import copyfile, rmtree
@@ -49,19 +50,8 @@ def test_killed_at_random_moments(
     tmp_path: Path,
 ) -> None:
     work, (answer, expected), dice = works[name], undisturbed[name], Random(name)
-    for chain in range(MOMENTS // 4):
-        warehouse = copy_warehouse(work.template, tmp_path / f"{chain}")
-        kills = 0
-        # Four times in a row, each where the ones before have left it.
-        while kills < 4:
-            told = work.run(worker, warehouse, killed_after=dice.uniform(0, answer["seconds"]))
-            if told["ended"] == "killed":
-                kills += 1
-            else:
-                _assert_same(content(warehouse, shared_home), expected)
-                copyfile(work.template, warehouse)
-        work.run(worker, warehouse)
-        _assert_same(content(warehouse, shared_home), expected)
+    moments = [{"killed_after": dice.uniform(0, answer["seconds"])} for _ in range(MOMENTS)]
+    _assert_survives(work, moments, expected, worker, shared_home, tmp_path)
 
 
 @EACH_WORK
@@ -74,13 +64,41 @@ def test_killed_between_two_statements(
     tmp_path: Path,
 ) -> None:
     work, (answer, expected) = works[name], undisturbed[name]
-    for number in range(1, STATEMENTS + 1):
-        # The later half is where it publishes: more of them fall there.
-        statement = round(answer["statements"] * (number / STATEMENTS) ** 0.6)
-        warehouse = copy_warehouse(work.template, tmp_path / f"{number}")
-        assert work.run(worker, warehouse, killed_before=statement)["ended"] == "killed"
-        work.run(worker, warehouse)
-        _assert_same(content(warehouse, shared_home), expected)
+    # The later half is where it publishes: more of them fall there. In disorder, so that each meets what another left.
+    statements = [
+        {"killed_before": round(answer["statements"] * (number / STATEMENTS) ** 0.6)}
+        for number in range(1, STATEMENTS + 1)
+    ]
+    Random(name).shuffle(statements)
+    _assert_survives(work, statements, expected, worker, shared_home, tmp_path)
+
+
+def _assert_survives(
+    work: Work,
+    kills: Sequence[Mapping[str, float]],
+    expected: tuple[Outputs, Outputs],
+    worker: Worker,
+    home: Path,
+    folder: Path,
+) -> None:
+    """Killed that often, several times in a row where the one before has left it, then run to its end."""
+    warehouse = copy_warehouse(work.template, folder / "area")
+    killed, in_a_row, pending = 0, 0, list(kills)
+    while pending:
+        if work.run(worker, warehouse, **pending[0])["ended"] == "killed":
+            pending.pop(0)
+            killed, in_a_row = killed + 1, in_a_row + 1
+            if in_a_row < 4 and pending:
+                continue
+            work.run(worker, warehouse)
+        elif in_a_row == 0:
+            # Quicker than it was when it was measured.
+            pending[0] = {how: limit / 2 for how, limit in pending[0].items()}
+        # Else it had less to do than from the start, and came to its end before.
+        _assert_same(content(warehouse, home), expected)
+        copyfile(work.template, warehouse)
+        in_a_row = 0
+    assert killed == len(kills)
 
 
 def test_killed_while_reference_data_is_loaded(
