@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dagster import DagsterInstance
 
 from staged_assets.landing.warehouse import connect
@@ -66,9 +67,11 @@ def _daemon(command: CommandLine, hook: Webhook, folder: Path) -> AbstractContex
     return running_daemon(home, environ, "--workspace", str(PACKAGE / "workspace.yaml"))
 
 
-def test_a_changed_date_format_is_held_told_and_mended(command: CommandLine, webhook: Webhook, tmp_path: Path) -> None:
-    home = command.settings.dagster_home
-    with DagsterInstance.from_config(str(home)) as instance, _daemon(command, webhook, tmp_path) as log:
+def test_a_changed_date_format_is_held_told_and_mended(
+    command: CommandLine, webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(command.settings.dagster_home))
+    with DagsterInstance.get() as instance, _daemon(command, webhook, tmp_path) as log:
         wait_for("the first tick", lambda: instance.daemon_cursor_storage.get_cursor_values(MEMORY), log)
         before = _content(command)
 
