@@ -231,10 +231,12 @@ FLOOD = 4_000
 def _flood(sales: Path) -> None:
     """A file of sales with long notes, which are landed with them."""
     dice = Random(1)
-    lines = [
-        {"sale_id": 50_000_000 + number, "updated_at": "2026-06-30T12:00:00Z", "note": dice.randbytes(1500).hex()}
-        for number in range(FLOOD)
-    ]
+    sale = {
+        "op": "upsert", "updated_at": "2026-06-30T12:00:00Z", "sold_at": "2026-06-30T12:00:00Z", "shop_id": 1,
+        "account_id": 1, "sku": 1, "offer_id": None, "quantity": 1, "total": "9.90", "payment": "card",
+        "status": "confirmed", "delivered_on": "2026-07-01", "delivery": "in transit", "ship_to": "Switzerland",
+    }  # fmt: skip
+    lines = [{**sale, "sale_id": 50_000_000 + number, "note": dice.randbytes(1500).hex()} for number in range(FLOOD)]
     (sales / "2026-06-30.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
