@@ -236,13 +236,18 @@ def same(
     return row(f"{column}__{name}", description, lambda table: table[column].identical_to(expected(table)), where=where)
 
 
+#: for a decimal(18,4), as floating point is sure of it
+_TOO_LARGE = 1e14 * (1 - 1e-12)
+
+
 def near(found: ir.Value, expected: ir.Value) -> ir.BooleanValue:
     """Whether a decimal(18,4) is a number rounded to it; floating point's own precision is allowed for.
 
-    Missing exactly where the number is.
+    Missing exactly where the number is, or is too large for the type.
     """
     difference = (found.cast("float64") - expected).abs()
-    return (found.isnull() & expected.isnull()) | (difference <= 0.000051 + expected.abs() * 1e-12).fill_null(False)
+    none = expected.isnull() | (expected.abs() >= _TOO_LARGE)
+    return (found.isnull() & none) | (difference <= 0.000051 + expected.abs() * 1e-12).fill_null(False)
 
 
 def days_between(start: ir.Value, end: ir.Value) -> ir.IntegerValue:
