@@ -23,6 +23,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import SourceError
 from staged_assets.landing.append import Appended, Incoming
+from staged_assets.landing.drift import note_columns
 from staged_assets.landing.mapping import (
     BAD_BYTES,
     BAD_TEXT,
@@ -57,6 +58,7 @@ class Landed:
         seconds: how long it took.
         cursor: where the next landing goes on.
         problems: what a person should know of, one sentence each.
+        drift: how the source's columns differ from before, one sentence each; also among the problems.
     """
 
     system: str
@@ -69,6 +71,7 @@ class Landed:
     seconds: float = 0.0
     cursor: Cursor | None = None
     problems: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
 
     @property
     def already_landed(self) -> int:
@@ -108,6 +111,7 @@ def land_feed(
     if resolved_feed.lands_missing_keys and landing.keys_are_due():
         with closing(read_ahead(read_keys(resolved_system, resolved_feed))) as keys:
             landing.compare_keys(keys)
+    landing.note_columns()
     return landing.result
 
 
@@ -121,6 +125,8 @@ class _Landing:
         self._started = time.perf_counter()
         self.result = Landed(mapping.system.name, mapping.dataset.name, mapping.feed.name)
         self.result.cursor = self._stored_cursor()
+        self._columns: dict[str, str] = {}
+        self._is_whole = False
         self._incoming = Incoming(connection, self.result.system, self.result.dataset)
 
     def land_each(self, batches: Iterator[Batch]) -> None:
@@ -146,6 +152,18 @@ class _Landing:
         vanished = self._add_vanished(problems) if self._mapping.feed.lands_absence else 0
         self._commit(count, None, problems, vanished)
 
+    def note_columns(self) -> None:
+        """Say how the source's columns differ from before."""
+        noticed_at = datetime.now(UTC).replace(tzinfo=None)
+        with transaction(self._connection):
+            changes = note_columns(
+                self._connection, self._feed_key(), self._columns, noticed_at, is_whole=self._is_whole
+            )
+            self.result.drift = [change.sentence(self.result.system, self._mapping.feed) for change in changes]
+            if changes:
+                self._log(0, Appended(0, 0, None, None), self.result.drift, noticed_at)
+        self.result.problems += self.result.drift
+
     def keys_are_due(self) -> bool:
         """Whether it is time to compare the source's keys with those that have landed."""
         row = self._connection.execute(_CURSOR, self._feed_key(_KEYS)).fetchone()
@@ -159,7 +177,9 @@ class _Landing:
         problems: list[str] = []
         self._incoming.clear()
         for count, batch in enumerate(batches):
-            self._stage(batch, count * BATCH_RECORDS)
+            if len(batch):
+                keys = engine_table(batch, count * BATCH_RECORDS)
+                self._incoming.add(keys, self._mapping.select(batch.records.column_names))
         vanished = self._add_vanished(problems)
         self._incoming.keep_vanished()
         compared = {"compared_at": datetime.now(UTC).isoformat()}
@@ -175,6 +195,8 @@ class _Landing:
         return found or 0
 
     def _stage(self, batch: Batch, offset: int) -> None:
+        self._is_whole = batch.columns is not None
+        self._columns |= dict.fromkeys(batch.records.column_names, "") if batch.columns is None else batch.columns
         if len(batch):
             self._incoming.add(engine_table(batch, offset), self._mapping.select(batch.records.column_names))
 

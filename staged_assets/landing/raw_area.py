@@ -5,6 +5,7 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.landing import drift
 from staged_assets.landing.layout import DATASETS, METADATA, RAW_SCHEMA, Dataset
 
 _CONTROL = """
@@ -24,7 +25,7 @@ create table if not exists control.landings (
 def prepare(connection: DuckDBPyConnection) -> None:
     """Create the fourteen raw tables and landing's own, where they are missing; add columns that the layout gained."""
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
-    connection.execute(_CONTROL)
+    connection.execute(_CONTROL + drift.SCHEMA)
     found = connection.execute(
         "select table_name, column_name from information_schema.columns where table_schema = ?", [RAW_SCHEMA]
     ).fetchall()

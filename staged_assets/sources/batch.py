@@ -45,6 +45,8 @@ class Batch:
             without `.gz`, and line (or row) from 1.
         cursor: to be stored in the transaction that lands the batch; None leaves the stored one.
         problems: what a person should know of, one sentence each; nothing is lost by them.
+        columns: column → type of the source, where it has columns beside those of these records; a type is empty where
+            there are none.
     """
 
     records: pa.Table
@@ -54,6 +56,7 @@ class Batch:
     lines: pa.Array | None = None
     cursor: Cursor | None = None
     problems: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None
 
     def __len__(self) -> int:
         return int(self.records.num_rows)
@@ -111,7 +114,9 @@ class Gathering:
         self.records += count
         self.size += table.nbytes
 
-    def take(self, cursor: Cursor | None, problems: Iterable[str] = ()) -> Batch:
+    def take(
+        self, cursor: Cursor | None, problems: Iterable[str] = (), columns: Mapping[str, str] | None = None
+    ) -> Batch:
         """The batch of what was gathered."""
         positions = {}
         if self._files:
@@ -126,6 +131,7 @@ class Gathering:
             undecodable=pa.concat_arrays(self._undecodable) if self._undecodable else None,
             cursor=cursor,
             problems=tuple(problems),
+            columns=columns,
             **positions,
         )
 

@@ -139,7 +139,7 @@ class _Reading:
 
     def batch(self, cursor: Cursor | None) -> Batch:
         """What was gathered."""
-        batch = self._gathering.take(cursor, self._problems)
+        batch = self._gathering.take(cursor, self._problems, self.types)
         self._gathering, self._problems = Gathering(), []
         return batch
 

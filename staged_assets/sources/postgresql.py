@@ -118,7 +118,7 @@ class _Reading:
             yield self._batch(finished)
 
     def _batch(self, cursor: Cursor | None) -> Batch:
-        batch = self._gathering.take(cursor, self._problems)
+        batch = self._gathering.take(cursor, self._problems, self._source.types)
         self._gathering, self._problems = Gathering(), []
         return batch
 

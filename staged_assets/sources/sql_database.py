@@ -178,6 +178,7 @@ def table_names(connection: sa.Connection, schema: str = "") -> list[str]:
 
 def _read(source: Source, cursor: Cursor | None) -> Iterator[Batch]:
     problems = missing_columns(source.system.name, source.feed, source.columns)
+    columns = dict.fromkeys(source.columns, "")
     started = cursor or {}
     since = _read_value(started.get("since"))
     until = _read_value(started.get("until"))
@@ -195,11 +196,11 @@ def _read(source: Source, cursor: Cursor | None) -> Iterator[Batch]:
         if gathering.is_full:
             at = _write_value(rows[-1][place]) if place is not None else None
             partly = {"since": _write_value(since), "until": _write_value(until), "at": at} if at is not None else None
-            yield gathering.take(partly, problems)
+            yield gathering.take(partly, problems, columns)
             gathering, problems = Gathering(), []
     finished = {"since": _write_value(until)} if until is not None else None
     if gathering.records or problems or (finished or {}) != started:
-        yield gathering.take(finished, problems)
+        yield gathering.take(finished, problems, columns)
 
 
 def _until_now(value: Any, zone: ZoneInfo) -> Any:

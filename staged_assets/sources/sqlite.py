@@ -122,6 +122,7 @@ def _read(connection: sqlite3.Connection, table: _Table, cursor: Cursor | None) 
     since, after = started.get("since") or {}, started.get("after")
     until = started.get("until") or _newest_change(connection, table)
     warnings = missing_columns(table.system.name, table.feed, table.columns)
+    columns = dict.fromkeys(table.columns, "")
     gathering = Gathering()
     found = _select(connection, table, since, after)
     while rows := found.fetchmany(gathering.room):
@@ -130,11 +131,11 @@ def _read(connection: sqlite3.Connection, table: _Table, cursor: Cursor | None) 
         add_rows(gathering, table.columns, rows)
         if gathering.is_full:
             partly = {"since": since, "until": until, "after": after} if until and table.has_row_id else None
-            yield gathering.take(partly, warnings)
+            yield gathering.take(partly, warnings, columns)
             gathering, warnings = Gathering(), []
     finished = {"since": until} if until else None
     if gathering.records or warnings or finished != cursor:
-        yield gathering.take(finished, warnings)
+        yield gathering.take(finished, warnings, columns)
 
 
 def _newest_change(connection: sqlite3.Connection, table: _Table) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.staging import control
-from staged_assets.staging.checks import check_result, check_specs
+from staged_assets.staging.checks import SOURCE_COLUMNS, check_result, check_specs, drift_result
 from staged_assets.staging.outcomes import Gate, Outcome, TableChecks
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.refresh import Refresh
@@ -148,6 +148,8 @@ class _StagedAreaRun:
                 yield dg.AssetMaterialization(
                     key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started)
                 )
+            if dg.AssetCheckKey(key, SOURCE_COLUMNS) in self._selected_checks and landed:
+                yield drift_result(dataset, [change for result in landed for change in result.drift])
 
     def _publish(self) -> Iterator[Event]:
         names = {key.path[-1] for key in self._selected if key.path[0] != "raw"}
@@ -189,7 +191,7 @@ class _StagedAreaRun:
         """Checks of assets that are not refreshed: run on what is published. An audit can't be: its result stands."""
         wanted: dict[str, set[str]] = {}
         for asset, name in ((key.asset_key, key.name) for key in self._selected_checks):
-            if asset not in self._selected:
+            if asset not in self._selected and asset.path[0] != "raw":
                 wanted.setdefault(asset.path[-1], set()).add(name)
         to_run = {model: names - {AUDITED} for model, names in wanted.items() if names != {AUDITED}}
         if to_run:

@@ -13,6 +13,21 @@ from staged_assets.staging.translator import check_description
 
 _SEVERITIES = {"passed": "none", "warned": "warning", "failed": "error"}
 
+#: the check of a raw table: whether its sources have the columns that they had before
+SOURCE_COLUMNS = "source_columns"
+
+
+def drift_result(dataset: str, changes: Sequence[str]) -> dg.AssetCheckEvaluation:
+    """Whether what was landed of a dataset came with the columns that were known; a warning at most."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(["raw", dataset]),
+        check_name=SOURCE_COLUMNS,
+        passed=not changes,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=" ".join(changes) or None,
+        metadata={"changes": dg.MetadataValue.int(len(changes))},
+    )
+
 
 def check_specs(
     project: StagingProject, tables: TableChecks | None, models: Collection[str]
@@ -25,7 +40,13 @@ def check_specs(
         audited = "The last batch passed its audit before it was published; a batch that does not is held back."
         found.append((AUDITED, f"stg_{dataset}", audited))
         found += [(one.name, f"stg_{dataset}", one.description) for one in (tables.of(dataset) if tables else ())]
-    return [
+    columns = (
+        "The source has the columns that it had before, of the same types; whatever it has is landed all the same."
+    )
+    drift = [
+        dg.AssetCheckSpec(SOURCE_COLUMNS, asset=["raw", name], description=columns, blocking=False) for name in DATASETS
+    ]
+    return drift + [
         dg.AssetCheckSpec(name=name, asset=model, description=description, blocking=False)
         for name, model, description in found
     ]
