@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+# The driver brings pandas with it, which takes seconds to import; the command has imported that anyway.
+import adbc_driver_postgresql.dbapi  # noqa: F401
 import yaml
 
 from staged_assets.landing.land import land_feed
