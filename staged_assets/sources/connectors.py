@@ -37,3 +37,12 @@ def read_keys(system: System, feed: Feed) -> Iterator[Batch]:
     """
     connector = import_module(f"staged_assets.sources.{system.connector}")
     return cast(Iterator[Batch], connector.read_keys(system, feed))
+
+
+def confirm(system: System, feed: Feed, cursor: Cursor) -> None:
+    """Tell a source that keeps its changes until they are landed that those up to a cursor are.
+
+    Only of change feeds.
+    """
+    connector = import_module(f"staged_assets.sources.{system.connector}")
+    connector.confirm(system, feed, cursor)
