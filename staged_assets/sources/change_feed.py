@@ -32,6 +32,11 @@ class ChangeFeed(Strict):
     warn_bytes: Annotated[int, Field(gt=0)] = 1_000_000_000
     warn_after: Duration = timedelta(days=2)
 
+    def lag(self, slot: str, size: int, seconds: float | None) -> "Lag":
+        """How far a slot is behind, held against what is said here."""
+        late = seconds is not None and seconds >= self.warn_after.total_seconds()
+        return Lag(slot, size, seconds, is_long=late or size >= self.warn_bytes)
+
 
 @dataclass(frozen=True)
 class Lag:
@@ -40,16 +45,14 @@ class Lag:
     Attributes:
         size: bytes of the server's log that it has not confirmed.
         seconds: since the oldest change that it has not confirmed; None where there is none.
+        is_long: whether a person is to be warned.
     """
 
     slot: str
     size: int
     seconds: float | None
+    is_long: bool
 
     def __str__(self) -> str:
         oldest = "no change waits" if self.seconds is None else f"the oldest change waits for {self.seconds:,.0f} s"
         return f"the slot {self.slot} is {self.size:,} bytes behind, {oldest}"
-
-    def is_long(self, settings: ChangeFeed) -> bool:
-        """Whether a person is to be warned."""
-        return self.size >= settings.warn_bytes or (self.seconds or 0) >= settings.warn_after.total_seconds()

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.models import Feed, System
 
 
@@ -46,3 +47,9 @@ def confirm(system: System, feed: Feed, cursor: Cursor) -> None:
     """
     connector = import_module(f"staged_assets.sources.{system.connector}")
     connector.confirm(system, feed, cursor)
+
+
+def lag(system: System, feed: Feed) -> Lag | None:
+    """How far behind a source's changes are read; None where nothing is kept yet. Only of change feeds."""
+    connector = import_module(f"staged_assets.sources.{system.connector}")
+    return cast(Lag | None, connector.lag(system, feed))

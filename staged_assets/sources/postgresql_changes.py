@@ -131,7 +131,8 @@ class _Stream:
         connection = self._source.connection
         upto, now = connection.row(f"select pg_current_wal_flush_lsn()::text, {slots.NOW}")
         behind = slots.behind(connection, self._slot) or 0
-        self._lag = lambda: Lag(self._slot, behind, self._waited(now))
+        settings = slots.settings_of(self._source.feed)
+        self._lag = lambda: settings.lag(self._slot, behind, self._waited(now))
         with self._opened:
             for message in self._messages(upto):
                 if isinstance(message, Truncate):
@@ -272,7 +273,7 @@ class _Stream:
     def _take(self, *, continued: bool = False) -> Batch:
         self._flush()
         lag, problems = self._lag() if self._lag is not None else None, []
-        if lag is not None and lag.is_long(slots.settings_of(self._source.feed)):
+        if lag is not None and lag.is_long:
             problems = [f"{self._source.system.name}: {self._source.feed.name}: {lag}."]
         cursor = None if continued else self._cursor()
         batch = replace(

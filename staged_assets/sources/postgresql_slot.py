@@ -247,10 +247,11 @@ def lag(system: DatabaseSystem, feed: DatabaseFeed) -> Lag | None:
             return None
         first = connection.rows(peek(system, feed, "null", "1") + " limit 1")
         if not first:
-            return Lag(slot, size, None)
+            return settings_of(feed).lag(slot, size, None)
         begin = parse(first[0][0])
         (now,) = connection.row(f"select {NOW}")
-        return Lag(slot, size, max(0.0, (now - begin.committed_at) / 1e6) if isinstance(begin, Begin) else None)
+        waited = max(0.0, (now - begin.committed_at) / 1e6) if isinstance(begin, Begin) else None
+        return settings_of(feed).lag(slot, size, waited)
 
 
 def behind(connection: Connection, slot: str) -> int | None:

@@ -1,17 +1,15 @@
 """A table whose changes are landed, and what raw says of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from duckdb import DuckDBPyConnection
 
 from staged_assets.sources import database as connector
 from staged_assets.sources.config import Sources
 from staged_assets.sources.models import DatabaseSystem
 from staged_assets_tests.landing.raw_rows import raw
-from staged_assets_tests.postgres import Database, PostgresServer
+from staged_assets_tests.postgres import Database
 from staged_assets_tests.sources.described import described
 
 
@@ -26,20 +24,6 @@ def resolved(sources: Sources) -> DatabaseSystem:
     system = sources.resolve("shop")
     assert isinstance(system, DatabaseSystem)
     return system
-
-
-@pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[Database]:
-    """A database with the table `visit`; its slots are gone afterwards."""
-    made = Database(postgres_server)
-    made.execute("create table visit (id int primary key, name text, text text)")
-    # A large value is not to be compressed: it is kept beside the row.
-    made.execute("alter table visit alter text set storage external")
-    yield made
-    made.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()"
-    )
-    made.connection.close()
 
 
 def changes(warehouse: DuckDBPyConnection) -> list[tuple[Any, ...]]:

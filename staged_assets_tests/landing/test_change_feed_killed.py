@@ -8,11 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from staged_assets_tests.landing.change_feeds import change_feed, changes, database, state, table
+from staged_assets_tests.landing.change_feeds import change_feed, changes, state, table
 from staged_assets_tests.landing.killed_landing import STEPS
-from staged_assets_tests.postgres import Database, postgres_server
-
-__all__ = ["database", "postgres_server"]
+from staged_assets_tests.postgres import Database
 
 ROOT = Path(__file__).parents[2]
 
