@@ -47,6 +47,26 @@ def check(
     raise typer.Exit(0 if all(feed.is_good for feed in found) else 1)
 
 
+@app.command("drop-slot")
+def drop_slot(
+    system: Annotated[str, typer.Argument(help="The source system whose change feeds are given up.")],
+) -> None:
+    """Drop the replication slots of a system, so that its server need not keep its log for them.
+
+    A later run makes new ones and reads the tables anew.
+    """
+    from staged_assets.sources.config import load_sources
+    from staged_assets.sources.database import drop_slots
+    from staged_assets.sources.models import DatabaseSystem
+
+    found = load_sources(load_settings().sources_path).resolve(system)
+    dropped = drop_slots(found) if isinstance(found, DatabaseSystem) else []
+    for slot in dropped:
+        err.print(f"The slot {slot} is dropped.")
+    if not dropped:
+        err.print(f"{system} has no slots.")
+
+
 @app.command()
 def init(
     variable: Annotated[str, typer.Argument(help="The environment variable that holds the database's URL.")],

@@ -20,6 +20,8 @@ def print_check(console: Console, feed: FeedCheck) -> None:
         _print(console, f"nothing is mapped to {', '.join(rest)}: NULL")
     if feed.to_extra:
         _print(console, f"not mapped, kept in _extra: {', '.join(feed.to_extra)}")
+    if feed.slot is not None:
+        _print(console, feed.slot)
     for surprise in feed.surprises:
         _print(console, surprise, "yellow")
     for row in feed.sample:

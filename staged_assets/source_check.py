@@ -15,9 +15,9 @@ from staged_assets.landing.land import engine_table
 from staged_assets.landing.mapping import BATCH, FeedMapping, position_name, timestamp_sql
 from staged_assets.sources.batch import Batch, small_batches
 from staged_assets.sources.config import Sources
-from staged_assets.sources.connectors import read
+from staged_assets.sources.connectors import lag, read
 from staged_assets.sources.expressions import expression_columns, literal, quoted
-from staged_assets.sources.models import Feed, System
+from staged_assets.sources.models import DatabaseFeed, DatabaseSystem, Feed, System
 from staged_assets.staging.rules import ColumnRule, column_rules
 from staged_assets.validation.masking import Mask
 
@@ -38,6 +38,7 @@ class FeedCheck:
         unmapped: columns of the dataset that nothing is mapped to.
         missing: those of them without which every row would be rejected.
         surprises: what a person should look at, one sentence each.
+        slot: of a change feed: how far its replication slot is behind.
         sample: a few records in the dataset's columns; personal values by their length alone.
     """
 
@@ -51,6 +52,7 @@ class FeedCheck:
     unmapped: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
+    slot: str | None = None
     sample: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -87,6 +89,7 @@ def _check(sources: Sources, name: str, feed: Feed) -> FeedCheck:
     try:
         system, resolved = sources.resolve_feed(name, feed)
         batch = _first_batch(system, resolved)
+        _look_at_slot(result, system, resolved)
     except (SourceError, ConfigurationError) as error:
         result.error = str(error)
         return result
@@ -102,8 +105,20 @@ def _check(sources: Sources, name: str, feed: Feed) -> FeedCheck:
 
 
 def _first_batch(system: System, feed: Feed) -> Batch | None:
+    if isinstance(feed, DatabaseFeed):
+        # The table itself: looking at it makes no slot, and moves none.
+        feed = feed.model_copy(update={"change_feed": None})
     with small_batches(_LOOKED_AT):
         return next(read(system, feed, None), None)
+
+
+def _look_at_slot(result: FeedCheck, system: System, feed: Feed) -> None:
+    if not isinstance(feed, DatabaseFeed) or not isinstance(system, DatabaseSystem) or feed.change_feed is None:
+        return
+    found = lag(system, feed)
+    result.slot = str(found) if found is not None else "there is no slot yet: the first run makes it"
+    if found is not None and found.is_long:
+        result.surprises.append(f"{found}: run it more often, or drop the slot if nobody needs it.")
 
 
 def _used(feed: Feed) -> set[str]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -66,6 +67,25 @@ class PostgresServer:
                 }
             }
         }
+
+
+class Database:
+    """An empty database, and a connection to it that commits each statement."""
+
+    def __init__(self, server: PostgresServer, encoding: str = "") -> None:
+        self.name = server.create_database(encoding)
+        self.url = f"postgresql://{server.user}@{server.host}:{server.port}/{self.name}"
+        self.connection = server.connect(self.name)
+        self.connection.autocommit = True
+
+    def execute(self, sql: str, values: Any = None) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
 
 
 def binaries() -> Path | None:

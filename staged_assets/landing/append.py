@@ -1,6 +1,6 @@
 """Appending to raw: which of the incoming rows are new, and under which ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,13 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.catalogue import DATASETS
 from staged_assets.landing.layout import DELETE, UPSERT
-from staged_assets.landing.mapping import BATCH, content_sql
+from staged_assets.landing.mapping import BATCH, content_sql, position_version_sql
 from staged_assets.landing.raw_area import max_landing_id, table
+from staged_assets.sources.batch import Truncated
 from staged_assets.sources.expressions import literal, quoted
 
+#: more than any landing id: staged rows come behind those that have landed
+_BEHIND = 1 << 62
 _INCOMING, _FRESH = "temp.landing_incoming", "temp.landing_fresh"
 #: orders a key's rows, the current one last
 _CURRENT = "row(coalesce(_source_updated_at, timestamp '-infinity'), _landing_id)"
@@ -87,17 +90,64 @@ class Incoming:
         vanished = self._number(f"select count(*) from ({gone})")
         if vanished and not self._number(f"select count(*) from {_INCOMING} where {self._key} is not null"):
             return None
+        deletes = f"""
+            select -row_number() over (order by {self._key}) as _ordinal, {self._key}, _source_updated_at,
+                'after=' || _previous as _version
+            from ({gone})"""
+        self._add_deletes(deletes)
+        return vanished
+
+    def add_truncated(self, truncated: Truncated, offset: int) -> int:
+        """Stage a delete for each key that has landed or is staged, and is not deleted.
+
+        Args:
+            offset: the order of the first of them.
+
+        Returns:
+            how many.
+        """
+        live = f"""
+            select {self._key} from ({self.rows()}) where {self._key} is not null
+            group by {self._key} having arg_max(_operation, {_CURRENT}) = '{UPSERT}'"""
+        version = position_version_sql(literal(truncated.file), str(truncated.line))
+        deletes = f"""
+            select {offset} - 1 + row_number() over (order by {self._key}) as _ordinal, {self._key},
+                timestamp {literal(truncated.committed_at)} as _source_updated_at, {version} as _version
+            from ({live})"""
+        count = self._number(f"select count(*) from ({live})")
+        if count:
+            self._add_deletes(deletes)
+        return count
+
+    def rows(self) -> str:
+        """The system's rows, those that have landed and, behind them, those that are staged, as a query."""
+        columns = f"{', '.join(map(quoted, self._dataset.columns))}, _extra, _source_updated_at, _operation"
+        return f"""
+            select {columns}, _landing_id from {self._raw} where _source_system = {literal(self._system)}
+            union all by name
+            select {columns}, {_BEHIND} + _ordinal as _landing_id from {_INCOMING}"""
+
+    def latest(self, keys: Iterable[str], columns: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """Columns (SQL over a row of raw) of the current row of each of these keys; none for one that has no row."""
+        wanted = ", ".join(["_key", *columns])
+        found = self._connection.execute(
+            f"""
+            select {wanted} from (select {self._key} as _key, * from ({self.rows()}))
+            where _key in (select unnest(?))
+            qualify row_number() over (partition by _key order by {_CURRENT} desc) = 1""",
+            [sorted(set(keys))],
+        ).fetchall()
+        return {key: tuple(values) for key, *values in found}
+
+    def _add_deletes(self, deletes: str) -> None:
+        """Stage deletes: of a query of `_ordinal`, the key, `_source_updated_at` and `_version`."""
         others = ", ".join(
             f"null::varchar as {quoted(name)}"
             for name in (*self._dataset.columns, "_extra")
             if name != self._dataset.key
         )
-        deletes = f"""
-            select -row_number() over (order by {self._key}) as _ordinal, {self._key}, {others}, _source_updated_at,
-                '{DELETE}' as _operation, 'after=' || _previous as _version, false as _is_malformed
-            from ({gone})"""
-        self._connection.execute(f"insert into {_INCOMING} by name {self._identified(deletes)}")
-        return vanished
+        whole = f"select *, {others}, '{DELETE}' as _operation, false as _is_malformed from ({deletes})"
+        self._connection.execute(f"insert into {_INCOMING} by name {self._identified(whole)}")
 
     def keep_vanished(self) -> None:
         """Forget what is staged but the deletes of keys that vanished."""
@@ -228,7 +278,9 @@ class Incoming:
         return int(self._row(sql, values)[0])
 
     def _row(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
-        return self._connection.execute(sql, values).fetchone() or (0,)
+        # All of them: a result that is not read to its end would be in the way of what comes next.
+        rows = self._connection.execute(sql, values).fetchall()
+        return rows[0] if rows else (0,)
 
 
 def _as_number(key: str) -> str:

@@ -35,9 +35,11 @@ from staged_assets.landing.mapping import (
     position_name,
 )
 from staged_assets.landing.read_ahead import read_ahead
+from staged_assets.landing.unchanged import with_unchanged
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
+from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.config import Sources
-from staged_assets.sources.connectors import read, read_keys
+from staged_assets.sources.connectors import confirm, read, read_keys
 from staged_assets.sources.models import Feed
 
 _CURSOR = "select cursor from control.cursors where system = ? and dataset = ? and feed = ?"
@@ -59,6 +61,7 @@ class Landed:
         cursor: where the next landing goes on.
         problems: what a person should know of, one sentence each.
         drift: how the source's columns differ from before, one sentence each; also among the problems.
+        lag: of a change feed: how far its slot was behind when the reading began.
     """
 
     system: str
@@ -72,6 +75,7 @@ class Landed:
     cursor: Cursor | None = None
     problems: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
+    lag: Lag | None = None
 
     @property
     def already_landed(self) -> int:
@@ -112,6 +116,8 @@ def land_feed(
         with closing(read_ahead(read_keys(resolved_system, resolved_feed))) as keys:
             landing.compare_keys(keys)
     landing.note_columns()
+    if resolved_feed.changes == "change_feed" and landing.result.cursor is not None:
+        confirm(resolved_system, resolved_feed, landing.result.cursor)
     return landing.result
 
 
@@ -130,11 +136,24 @@ class _Landing:
         self._incoming = Incoming(connection, self.result.system, self.result.dataset)
 
     def land_each(self, batches: Iterator[Batch]) -> None:
-        """Each batch in its own transaction."""
+        """Each batch in its own transaction, but for those that continue one."""
+        count = vanished = 0
+        problems: list[str] = []
+        self._incoming.clear()
         for batch in batches:
+            if batch.truncated is not None:
+                vanished += self._incoming.add_truncated(batch.truncated, count + vanished)
+            problems += batch.problems
+            self._stage(batch, count + vanished, problems)
+            count += len(batch)
+            self.result.lag = self.result.lag or batch.lag
+            if batch.continued:
+                continue
+            if batch.deletes_others:
+                vanished += self._add_vanished(problems)
+            self._commit(count, batch.cursor, problems, vanished)
             self._incoming.clear()
-            self._stage(batch, 0)
-            self._commit(len(batch), batch.cursor, batch.problems)
+            count, vanished, problems = 0, 0, []
 
     def land_snapshot(self, batches: Iterator[Batch]) -> None:
         """All batches in one transaction, for what vanished shows only at the end."""
@@ -143,9 +162,9 @@ class _Landing:
         self._incoming.clear()
         try:
             for batch in batches:
-                self._stage(batch, count)
-                count += len(batch)
                 problems += batch.problems
+                self._stage(batch, count, problems)
+                count += len(batch)
         except SourceError:
             self._commit(count, None, problems)
             raise
@@ -194,9 +213,18 @@ class _Landing:
             )
         return found or 0
 
-    def _stage(self, batch: Batch, offset: int) -> None:
+    def _stage(self, batch: Batch, offset: int, problems: list[str]) -> None:
         self._is_whole = batch.columns is not None
         self._columns |= dict.fromkeys(batch.records.column_names, "") if batch.columns is None else batch.columns
+        if batch.unchanged:
+            batch, unknown = with_unchanged(
+                self._connection, self._incoming, self._mapping, batch, engine_table(batch, offset)
+            )
+            if unknown:
+                problems.append(
+                    f"{self.result.system}: {unknown} values of {self.result.feed} that a change left as they were are"
+                    " not known in raw, and NULL: 'staged-assets sources drop-slot' has the table read anew."
+                )
         if len(batch):
             self._incoming.add(engine_table(batch, offset), self._mapping.select(batch.records.column_names))
 

@@ -78,6 +78,16 @@ from (
   from {BATCH}
 )"""
 
+    def landed_as(self, column: str) -> str | None:
+        """SQL, over a row of raw, of what a source column was; None where raw does not hold it."""
+        for target, mapped in self.feed.columns.items():
+            if mapped.source == column:
+                return quoted(target)
+        if column in self.feed.ignore or column in (marker.column for marker in self.feed.delete_markers):
+            return None
+        pointer = _extra_name(column).replace("~", "~0").replace("/", "~1")
+        return f"json_extract_string(_extra, {literal('/' + pointer)})"
+
     def _value(self, target: str, given: dict[str, str]) -> str:
         column = self.feed.columns.get(target)
         if column is None:
@@ -109,35 +119,44 @@ from (
         return quoted(position_name(same[0])) if same else "null::varchar"
 
     def _extra(self, given: dict[str, str]) -> Iterable[tuple[str, str]]:
-        marker = self.feed.delete_marker
-        used = {column.source for column in self.feed.columns.values()} | {marker.column if marker else None}
-        used |= set(self.feed.ignore)
+        used = {column.source for column in self.feed.columns.values()} | set(self.feed.ignore)
+        used |= {marker.column for marker in self.feed.delete_markers}
         for name in sorted(given):
-            if name == self.feed.updated_at:
+            if name == self.feed.version_column:
                 # The change time is kept where it could not be read.
                 yield _extra_name(name), f"case when _source_updated_at is null then {given[name]} end"
             elif name not in used:
                 yield _extra_name(name), given[name]
 
     def _updated_at(self, given: dict[str, str]) -> str:
-        if self.feed.updated_at not in given:
+        column = self.feed.version_column
+        if column not in given:
             return "null::timestamp"
-        return timestamp_sql(f"trim({given[self.feed.updated_at]})", self.system.time_zone, self.system.date_formats)
+        return timestamp_sql(f"trim({given[column]})", self.system.time_zone, self.system.date_formats)
 
     def _operation(self, given: dict[str, str]) -> str:
-        marker = self.feed.delete_marker
-        if marker is None or marker.column not in given:
+        conditions = [
+            f"{given[marker.column]} in ({', '.join(map(literal, marker.values))})"
+            for marker in self.feed.delete_markers
+            if marker.column in given
+        ]
+        if not conditions:
             return literal(UPSERT)
-        values = ", ".join(map(literal, marker.values))
-        return f"case when {given[marker.column]} in ({values}) then {literal(DELETE)} else {literal(UPSERT)} end"
+        return f"case when {' or '.join(conditions)} then {literal(DELETE)} else {literal(UPSERT)} end"
 
     def _version(self, given: dict[str, str]) -> str:
         if self.feed.is_snapshot:
             return "null::varchar"
-        position = f"'in=' || strlen({FILE}) || ':' || {FILE} || ';' || {LINE}"
-        if self.feed.updated_at not in given:
+        position = position_version_sql(FILE, LINE)
+        column = self.feed.version_column
+        if column not in given or self.feed.versions_are_places:
             return position
-        return f"coalesce({_version_sql(given[self.feed.updated_at])}, {position})"
+        return f"coalesce({_version_sql(given[column])}, {position})"
+
+
+def position_version_sql(file: str, line: str) -> str:
+    """A version by where a record stands; of SQL for both."""
+    return f"'in=' || strlen({file}) || ':' || {file} || ';' || {line}"
 
 
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from staged_assets.sources.change_feed import Lag
+
 #: records in a batch, which is landed in one transaction: one row group of the engine, which it writes at once
 BATCH_RECORDS = 122_880
 #: records that a connector turns into columns at once; so many make a batch exactly
@@ -34,6 +36,29 @@ def small_batches(records: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
+class Truncated:
+    """A table was emptied: where that stands, as of a record, and when it was (ISO 8601 UTC)."""
+
+    file: str
+    line: int
+    committed_at: str
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """Values that a record has kept.
+
+    Attributes:
+        columns: of the source.
+        before: position of the record by whose key the values are found: the record itself, or the delete of its key
+            before it got another one.
+    """
+
+    columns: tuple[str, ...]
+    before: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Source records.
 
@@ -57,6 +82,11 @@ class Batch:
     cursor: Cursor | None = None
     problems: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
+    continued: bool = False
+    deletes_others: bool = False
+    truncated: "Truncated | None" = None
+    unchanged: Mapping[int, "Unchanged"] = field(default_factory=dict)
+    lag: Lag | None = None
 
     def __len__(self) -> int:
         return int(self.records.num_rows)
@@ -100,16 +130,20 @@ class Gathering:
         *,
         malformed: Mapping[int, str] | None = None,
         undecodable: Mapping[int, bytes] | None = None,
-        file: str | None = None,
+        file: str | pa.Array | None = None,
         lines: Iterable[int] | pa.Array = (),
     ) -> None:
-        """Take records; `malformed` and `undecodable` are by position in the table."""
+        """Take records; `malformed` and `undecodable` are by position in the table.
+
+        Args:
+            file: of all of them, or of each.
+        """
         count = table.num_rows
         self._tables.append(table)
         self._malformed.append(_sparse(malformed, count, pa.string()))
         self._undecodable.append(_sparse(undecodable, count, pa.binary()))
         if file is not None:
-            self._files.append(pa.repeat(pa.scalar(file, pa.string()), count))
+            self._files.append(file if isinstance(file, pa.Array) else pa.repeat(pa.scalar(file, pa.string()), count))
             self._lines.append(lines if isinstance(lines, pa.Array) else pa.array(lines, pa.int64()))
         self.records += count
         self.size += table.nbytes

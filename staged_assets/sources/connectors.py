@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.models import Feed, System
 
 
@@ -37,3 +38,18 @@ def read_keys(system: System, feed: Feed) -> Iterator[Batch]:
     """
     connector = import_module(f"staged_assets.sources.{system.connector}")
     return cast(Iterator[Batch], connector.read_keys(system, feed))
+
+
+def confirm(system: System, feed: Feed, cursor: Cursor) -> None:
+    """Tell a source that keeps its changes until they are landed that those up to a cursor are.
+
+    Only of change feeds.
+    """
+    connector = import_module(f"staged_assets.sources.{system.connector}")
+    connector.confirm(system, feed, cursor)
+
+
+def lag(system: System, feed: Feed) -> Lag | None:
+    """How far behind a source's changes are read; None where nothing is kept yet. Only of change feeds."""
+    connector = import_module(f"staged_assets.sources.{system.connector}")
+    return cast(Lag | None, connector.lag(system, feed))

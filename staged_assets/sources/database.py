@@ -3,9 +3,19 @@
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from staged_assets.sources import postgresql, postgresql_session, sql_database, sqlite
+from staged_assets.errors import ConfigurationError
+from staged_assets.sources import (
+    postgresql,
+    postgresql_changes,
+    postgresql_session,
+    postgresql_slot,
+    sql_database,
+    sqlite,
+)
 from staged_assets.sources.batch import Batch, Cursor
+from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.models import (
+    SCHEMES,
     DatabaseConnection,
     DatabaseFeed,
     DatabaseSystem,
@@ -19,6 +29,8 @@ from staged_assets.sources.tables import TableInfo
 def read(system: DatabaseSystem, feed: DatabaseFeed, cursor: Cursor | None) -> Iterator[Batch]:
     """Read a table, from the cursor on where the feed has `updated_at`; see the database's module."""
     scheme = system.connection.scheme
+    if feed.change_feed is not None:
+        return postgresql_changes.read(_checked(system), feed, cursor)
     if scheme in ("postgresql", "postgres"):
         return postgresql.read(system, feed, cursor)
     if scheme == "sqlite":
@@ -34,6 +46,32 @@ def read_keys(system: DatabaseSystem, feed: DatabaseFeed) -> Iterator[Batch]:
     if scheme == "sqlite":
         return sqlite.read_keys(*_as_file(system, feed))
     return sql_database.read_keys(system, feed)
+
+
+def confirm(system: DatabaseSystem, feed: DatabaseFeed, cursor: Cursor) -> None:
+    """Let the server forget the changes up to a cursor that the warehouse has kept."""
+    postgresql_slot.confirm(_checked(system), feed, cursor)
+
+
+def lag(system: DatabaseSystem, feed: DatabaseFeed) -> Lag | None:
+    """How far a change feed's slot is behind; None where there is none yet."""
+    return postgresql_slot.lag(_checked(system), feed)
+
+
+def drop_slots(system: DatabaseSystem) -> list[str]:
+    """Drop the slots of a system's change feeds; their names."""
+    feeds = [feed for feed in system.feeds if feed.change_feed is not None]
+    return postgresql_slot.drop(_checked(system), feeds) if feeds else []
+
+
+def _checked(system: DatabaseSystem) -> DatabaseSystem:
+    scheme = system.connection.scheme
+    if scheme not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"{system.name}: change_feed is for PostgreSQL alone, and connection.url is that of {SCHEMES[scheme]}:"
+            " use updated_at."
+        )
+    return system
 
 
 def describe(system: str, connection: DatabaseConnection) -> list[TableInfo]:

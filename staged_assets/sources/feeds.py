@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from staged_assets.catalogue import DATASETS
+from staged_assets.sources.change_feed import COMMITTED_AT, DELETED, OPERATION, ChangeFeed
 from staged_assets.sources.expressions import expression_columns
 from staged_assets.sources.needs import Changes, Duration, Requirements
 from staged_assets.sources.strict import Name, Strict, error_at, nearest
@@ -106,6 +107,21 @@ class Feed(Strict):
         return self.given_name or re.sub(r"\W+", "_", self.source or self.dataset).strip("_")
 
     @property
+    def version_column(self) -> str | None:
+        """The column of its records that says when one changed."""
+        return self.updated_at
+
+    @property
+    def versions_are_places(self) -> bool:
+        """Whether what tells a record's versions apart is where they stand, though they say when they changed."""
+        return False
+
+    @property
+    def delete_markers(self) -> tuple[DeleteMarker, ...]:
+        """How a deleted record is told: by any of these."""
+        return (self.delete_marker,) if self.delete_marker is not None else ()
+
+    @property
     def is_snapshot(self) -> bool:
         """Whether each reading brings every record there is, and records have no version of their own."""
         return self.updated_at is None and not self.always_positioned
@@ -120,7 +136,7 @@ class Feed(Strict):
     @property
     def shows_deletes(self) -> bool:
         """Whether a record that was deleted in the source is landed as a delete."""
-        return self.delete_marker is not None or self.lands_absence or self.lands_missing_keys
+        return bool(self.delete_markers) or self.lands_absence or self.lands_missing_keys
 
     @property
     def lands_missing_keys(self) -> bool:
@@ -200,8 +216,8 @@ class SqliteFeed(TableFeed):
     compares_keys: ClassVar[bool] = True
 
 
-class DatabaseFeed(TableFeed):
-    """A table or view (or `query`) of a database server.
+class DuckdbFeed(TableFeed):
+    """A table or view (or `query`) of a DuckDB file.
 
     Attributes:
         overlap: how far before the newest change seen the next reading starts, for records that were committed later
@@ -215,8 +231,57 @@ class DatabaseFeed(TableFeed):
     overlap: Duration | Annotated[int, Field(ge=0)] | None = None
 
 
-class DuckdbFeed(DatabaseFeed):
-    """A table or view (or `query`) of a DuckDB file."""
+class DatabaseFeed(DuckdbFeed):
+    """A table or view (or `query`) of a database server.
+
+    Attributes:
+        change_feed: take the table's changes from the server's log instead of asking for them; of PostgreSQL alone.
+    """
+
+    change_feed: ChangeFeed | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """A change feed brings what changed."""
+        return self.change_feed is None and super().is_snapshot
+
+    @property
+    def changes(self) -> Changes:
+        """How the feed shows what changed."""
+        return "change_feed" if self.change_feed is not None else super().changes
+
+    @property
+    def version_column(self) -> str | None:
+        """Of a change feed the time of the commit, which is the order of a record's versions."""
+        return COMMITTED_AT if self.change_feed is not None else self.updated_at
+
+    @property
+    def versions_are_places(self) -> bool:
+        """One transaction can change a record several times."""
+        return self.change_feed is not None
+
+    @property
+    def delete_markers(self) -> tuple[DeleteMarker, ...]:
+        """A change feed has one of its own."""
+        own = (DeleteMarker(column=OPERATION, values=[DELETED]),) if self.change_feed is not None else ()
+        return (*super().delete_markers, *own)
+
+    @model_validator(mode="after")
+    def _change_feed_alone(self) -> "DatabaseFeed":
+        if self.change_feed is None:
+            return self
+        for key, value in (("updated_at", self.updated_at), ("query", self.query), ("deletes", self.deletes)):
+            if value is not None:
+                raise error_at(f"a feed with change_feed has no {key}: the server's log says all changes", key)
+        expressions = [column.expression for column in self.columns.values() if column.expression is not None]
+        asked = {name for text in expressions for name in expression_columns(text)} & set(self.ignore)
+        if asked:
+            reason = (
+                f"{min(asked)!r} is used in an expression: with change_feed it must be landed, since a change"
+                " that leaves a large value as it was does not say it"
+            )
+            raise error_at(reason, "ignore")
+        return self
 
 
 class RestFeed(_NamedFeed):

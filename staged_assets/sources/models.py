@@ -428,4 +428,9 @@ def _check_feeds_apart(system: str, feeds: Iterable[Feed]) -> None:
                 f"{system} has two feeds of {feed.dataset}, one of which compares keys: those of the other would be"
                 " taken for deleted; make it one feed with a query, or two systems"
             )
+        if others and "change_feed" in (feed.changes, others[0].changes):
+            raise ValueError(
+                f"{system} has two feeds of {feed.dataset}, one with change_feed: a truncate of its table would be"
+                " taken for the other's, too; make it two systems"
+            )
         others.append(feed)

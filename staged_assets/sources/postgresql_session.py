@@ -22,6 +22,7 @@ _SETTINGS = (
     "set local timezone to 'UTC'",
     "set local extra_float_digits to 1",
     "set local standard_conforming_strings to on",
+    "set local bytea_output to 'hex'",
     # A scan that joins another one's would not begin at the first page.
     "set local synchronize_seqscans to off",
 )
@@ -37,6 +38,14 @@ _ADVICE = {
     "28": "see the user and password in connection.url",
     "3D": "see the database in connection.url",
     "42501": "let the server's administrator grant select on it to the user in connection.url",
+}
+#: what a message holds → what to do, where the code alone does not say it
+_ADVICE_ON = {
+    "wal_level": "set wal_level = logical on the server, and start it again",
+    "to use replication slots": "let an administrator give the user in connection.url the attribute REPLICATION",
+    "replication slots are in use": "raise max_replication_slots on the server, or drop slots that nobody reads",
+    "must be owner of": "let the table's owner create the publication",
+    "permission denied for database": "let the table's owner create the publication",
 }
 
 
@@ -56,11 +65,14 @@ class Pages:
 
 
 @contextmanager
-def connected(system: str, connection: DatabaseConnection, what: str) -> Iterator["Connection"]:
+def connected(
+    system: str, connection: DatabaseConnection, what: str, *, autocommit: bool = False
+) -> Iterator["Connection"]:
     """A connection in one read-only transaction that sees one moment.
 
     Args:
         what: is being read, for messages.
+        autocommit: each statement is a transaction of its own instead, and may write.
 
     Raises:
         ConfigurationError: the driver is not installed.
@@ -73,11 +85,13 @@ def connected(system: str, connection: DatabaseConnection, what: str) -> Iterato
             f"{system}: the driver of PostgreSQL is not installed: pip install 'staged-assets[postgresql]'."
         ) from error
     try:
-        with driver.connect(_with_time_limit(connection.url)) as opened, opened.cursor() as cursor:
-            for setting in _SETTINGS:
+        url = _with_time_limit(connection.url)
+        with driver.connect(url, autocommit=autocommit) as opened, opened.cursor() as cursor:
+            for setting in () if autocommit else _SETTINGS:
                 cursor.execute(setting)
             if connection.schema_name is not None:
-                cursor.execute(f"set local search_path to {quoted(connection.schema_name)}")
+                scope = "" if autocommit else "local"
+                cursor.execute(f"set {scope} search_path to {quoted(connection.schema_name)}")
             yield Connection(cursor)
     except (driver.Error, pa.ArrowException, OSError) as error:
         raise _source_error(system, what, error) from error
@@ -118,6 +132,7 @@ def _source_error(system: str, what: str, error: Exception) -> SourceError:
     reason = (said if found else message).strip().partition("\n")[0].rstrip(".")
     state = getattr(error, "sqlstate", None) or ""
     advice = next((text for start, text in _ADVICE.items() if state.startswith(start)), None)
+    advice = next((text for part, text in _ADVICE_ON.items() if part in reason), advice)
     if "could not connect" in message.lower() or "connection to server" in message:
         advice = _ADVICE["28"] if "password" in message or "role" in message else advice or _ADVICE["08"]
     return SourceError(
@@ -145,6 +160,20 @@ class Connection:
         """A query's rows, of which there are few."""
         self._cursor.execute(sql)
         return list(self._cursor.fetchall())
+
+    def execute(self, sql: str) -> None:
+        """A statement whose rows, if any, are of no interest."""
+        self._cursor.execute(sql)
+        # The driver tells of an error only when rows are asked for.
+        self._cursor.fetchall()
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """A read-only transaction that sees one moment, on a connection that is in none."""
+        for statement in ("begin", *_SETTINGS):
+            self.execute(statement)
+        yield
+        self.execute("commit")
 
     def types(self, relation: str) -> dict[str, str]:
         """Column → the server's name of its type, of anything that can stand after `from`."""
@@ -185,19 +214,19 @@ class Source:
         """A select of columns as text, under their own names."""
         return f"select {', '.join(f'{self._as_text(name)} as {quoted(name)}' for name in columns)} from {self.sql}"
 
-    def add(self, gathering: Gathering, table: pa.Table) -> None:
-        """Take rows of a select."""
+    def add(self, gathering: Gathering, table: pa.Table, **where: Any) -> None:
+        """Take rows of a select; `file` and `lines` say where they stand."""
         if self.connection.is_utf8:
-            gathering.add(table)
+            gathering.add(table, **where)
         else:
             columns = [column.cast(pa.binary()).to_pylist() for column in table.columns]
-            add_rows(gathering, table.column_names, list(zip(*columns, strict=True)))
+            add_rows(gathering, table.column_names, list(zip(*columns, strict=True)), **where)
 
     def pages(self) -> Pages | None:
         """How the table lies in its file; None for what can't be read page by page."""
         if self.feed.source is None:
             return None
-        name = literal(self._table_name())
+        name = literal(self.table_name)
         is_plain, file, known, rows, count, version = self.connection.row(
             "select relkind in ('r', 'm') and not relhassubclass, coalesce(pg_relation_filenode(oid), 0)::int8,"
             " relpages::int8, reltuples::int8,"
@@ -212,12 +241,14 @@ class Source:
     def _relation(self) -> str:
         if self.feed.source is None:
             return f"({str(self.feed.query).rstrip().rstrip(';')}\n) as source"
-        name = self._table_name()
+        name = self.table_name
         if self.connection.row(f"select to_regclass({literal(name)}) is null")[0]:
             raise missing_table(self.system.name, self.feed, self.connection.table_names(), "the database")
         return f"{name} as source"
 
-    def _table_name(self) -> str:
+    @property
+    def table_name(self) -> str:
+        """The table's name in SQL."""
         return ".".join(map(quoted, str(self.feed.source).split(".")))
 
     def _as_text(self, name: str) -> str:

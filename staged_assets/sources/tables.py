@@ -73,15 +73,19 @@ def missing_columns(system: str, feed: Feed, columns: Sequence[str]) -> list[str
     ]
 
 
-def add_rows(gathering: Gathering, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Take rows: text as bytes, numbers as Python has them. A row with text that is not UTF-8 is undecodable."""
+def add_rows(gathering: Gathering, names: Sequence[str], rows: Sequence[tuple[Any, ...]], **where: Any) -> None:
+    """Take rows: text as bytes, numbers as Python has them. A row with text that is not UTF-8 is undecodable.
+
+    Args:
+        where: `file` and `lines`, as the gathering takes them.
+    """
     try:
-        gathering.add(_text_table(names, rows))
+        gathering.add(_text_table(names, rows), **where)
     except pa.ArrowInvalid:
         bad = {index: _as_bytes(names, row) for index, row in enumerate(rows) if not _is_text(row)}
         nothing = (None,) * len(rows[0])
         readable = [nothing if index in bad else row for index, row in enumerate(rows)]
-        gathering.add(_text_table(names, readable), undecodable=bad)
+        gathering.add(_text_table(names, readable), undecodable=bad, **where)
 
 
 def _text_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -19,8 +19,16 @@ from staged_assets.landing.raw_area import table
 from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
+from staged_assets.sources.models import Feed
 from staged_assets.staging import control
-from staged_assets.staging.checks import SOURCE_COLUMNS, check_result, check_specs, drift_result
+from staged_assets.staging.checks import (
+    SLOT_LAG,
+    SOURCE_COLUMNS,
+    check_result,
+    check_specs,
+    drift_result,
+    lag_result,
+)
 from staged_assets.staging.outcomes import Gate, Outcome, TableChecks
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.refresh import Refresh
@@ -66,11 +74,13 @@ def build_assets(
     """The operational tables (external), and the multi-asset that lands, audits and publishes."""
     raw_specs = [_raw_spec(name, sources, project) for name in DATASETS]
     dbt_specs = _dbt_specs(project, sources)
+    models = {spec.key.path[-1] for spec in dbt_specs}
+    change_feeds = [name for name in DATASETS if any(f.changes == "change_feed" for _, f in sources.feeds_of(name))]
 
     @dg.multi_asset(
         name="staged_area",
         specs=[*raw_specs, *dbt_specs],
-        check_specs=check_specs(project, tables, {spec.key.path[-1] for spec in dbt_specs}),
+        check_specs=check_specs(project, tables, models, change_feeds),
         can_subset=True,
         pool=WAREHOUSE_POOL,
         required_resource_keys={"operational_systems", "warehouse"},
@@ -150,6 +160,9 @@ class _StagedAreaRun:
                 )
             if dg.AssetCheckKey(key, SOURCE_COLUMNS) in self._selected_checks and landed:
                 yield drift_result(dataset, [change for result in landed for change in result.drift])
+            lags = [result.lag for result in landed if result.lag is not None]
+            if dg.AssetCheckKey(key, SLOT_LAG) in self._selected_checks and lags:
+                yield lag_result(dataset, lags)
 
     def _publish(self) -> Iterator[Event]:
         names = {key.path[-1] for key in self._selected if key.path[0] != "raw"}
@@ -259,7 +272,7 @@ def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
             tags={"staged_assets/role": "source", "staged_assets/dataset": feed.dataset},
             metadata={
                 "key": ", ".join(feed.key),
-                "change cursor": feed.updated_at or ("none (snapshots)" if feed.is_snapshot else "none (positions)"),
+                "change cursor": _change_cursor(feed),
                 "time zone": settings.time_zone,
                 "survivorship priority": settings.priority,
             },
@@ -267,6 +280,12 @@ def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
         for system, settings in sources.systems.items()
         for feed in settings.feeds
     ]
+
+
+def _change_cursor(feed: Feed) -> str:
+    if feed.changes == "change_feed":
+        return "the server's log"
+    return feed.updated_at or ("none (snapshots)" if feed.is_snapshot else "none (positions)")
 
 
 def _dbt_specs(project: StagingProject, sources: Sources) -> Sequence[dg.AssetSpec]:

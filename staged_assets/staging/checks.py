@@ -7,6 +7,7 @@ import dagster as dg
 
 from staged_assets.checked import AUDITED, Checked
 from staged_assets.landing.layout import DATASETS
+from staged_assets.sources.change_feed import Lag
 from staged_assets.staging.outcomes import TableChecks
 from staged_assets.staging.project import StagingProject
 from staged_assets.staging.translator import check_description
@@ -15,6 +16,8 @@ _SEVERITIES = {"passed": "none", "warned": "warning", "failed": "error"}
 
 #: the check of a raw table: whether its sources have the columns that they had before
 SOURCE_COLUMNS = "source_columns"
+#: the check of a raw table that is fed by a change feed: whether the source's log is read in time
+SLOT_LAG = "slot_lag"
 
 
 def drift_result(dataset: str, changes: Sequence[str]) -> dg.AssetCheckEvaluation:
@@ -29,10 +32,29 @@ def drift_result(dataset: str, changes: Sequence[str]) -> dg.AssetCheckEvaluatio
     )
 
 
+def lag_result(dataset: str, lags: Sequence[Lag]) -> dg.AssetCheckEvaluation:
+    """Whether the slots that a dataset is fed from were near enough when they were read; a warning at most."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(["raw", dataset]),
+        check_name=SLOT_LAG,
+        passed=not any(lag.is_long for lag in lags),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(map(str, lags)),
+        metadata={
+            "bytes": dg.MetadataValue.int(max(lag.size for lag in lags)),
+            "seconds": dg.MetadataValue.float(max(lag.seconds or 0.0 for lag in lags)),
+        },
+    )
+
+
 def check_specs(
-    project: StagingProject, tables: TableChecks | None, models: Collection[str]
+    project: StagingProject, tables: TableChecks | None, models: Collection[str], change_feeds: Collection[str]
 ) -> list[dg.AssetCheckSpec]:
-    """Every check of these models: dbt tests, the audit of the last batch, and the checks of the whole table."""
+    """Every check of these models: dbt tests, the audit of the last batch, and the checks of the whole table.
+
+    Args:
+        change_feeds: datasets that a change feed feeds.
+    """
     nodes = project.manifest["nodes"].values()
     descriptions = {node["name"]: check_description(node) for node in nodes if node["resource_type"] == "test"}
     found = [(test.name, test.model, descriptions[test.name]) for test in project.tests() if test.model in models]
@@ -45,6 +67,10 @@ def check_specs(
     )
     drift = [
         dg.AssetCheckSpec(SOURCE_COLUMNS, asset=["raw", name], description=columns, blocking=False) for name in DATASETS
+    ]
+    late = "What the source's log says was read in time: the replication slot is not far behind."
+    drift += [
+        dg.AssetCheckSpec(SLOT_LAG, asset=["raw", name], description=late, blocking=False) for name in change_feeds
     ]
     return drift + [
         dg.AssetCheckSpec(name=name, asset=model, description=description, blocking=False)

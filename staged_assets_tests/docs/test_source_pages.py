@@ -10,9 +10,11 @@ from typing import Any
 import duckdb
 import pymysql
 import pytest
+from typer.testing import CliRunner
 from upath import UPath
 
 from staged_assets.catalogue import DATASETS
+from staged_assets.cli import app
 from staged_assets.landing.land import land_feed
 from staged_assets.landing.raw_area import prepare
 from staged_assets.sources.config import Sources, load_sources
@@ -31,9 +33,9 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL)
 
 
-def example(page: str, folder: Path, **environ: str) -> Sources:
-    """The page's `sources.yaml`."""
-    (content,) = blocks(page, "yaml")
+def example(page: str, folder: Path, number: int = 0, **environ: str) -> Sources:
+    """One of the page's `sources.yaml`, by default the first."""
+    content = blocks(page, "yaml")[number]
     path = folder / "sources.yaml"
     path.write_text(content)
     return load_sources(path, environ)
@@ -58,11 +60,12 @@ def test_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
     connection = postgres_server.connect()
     connection.autocommit = True
     with connection.cursor() as cursor:
+        cursor.execute("drop database if exists erp")
         cursor.execute("create database erp")
     connection.close()
     connection = postgres_server.connect("erp")
     with connection, connection.cursor() as cursor:
-        rights, tables = blocks("postgresql", "sql")
+        rights, tables, _ = blocks("postgresql", "sql")
         cursor.execute(tables)
         cursor.execute(rights)
     connection.close()
@@ -73,6 +76,41 @@ def test_postgresql(tmp_path: Path, postgres_server: PostgresServer) -> None:
         "inventory": [("10", "1", "120", "upsert")],
         "shops": [("7", "Centre", "Berlin", "upsert")],
     }
+
+
+def test_postgresql_by_its_log(tmp_path: Path, postgres_server: PostgresServer) -> None:
+    connection = postgres_server.connect()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("drop database if exists erp")
+        cursor.execute("create database erp")
+    connection.close()
+    connection = postgres_server.connect("erp")
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("create table article (article_no int primary key, title text)")
+        cursor.execute("insert into article values (1, 'Kettle'), (2, 'Teapot')")
+        cursor.execute(blocks("postgresql", "sql")[2])
+        host = f"{postgres_server.host}:{postgres_server.port}"
+        environ = {"ERP_USER": "capture", "ERP_PASSWORD": "s/cr@t", "ERP_HOST": host}
+        sources = example("postgresql", tmp_path, 1, **environ)
+        with duckdb.connect() as warehouse:
+            prepare(warehouse)
+            feed = sources.systems["erp"].feeds[0]
+            assert land_feed(warehouse, sources, "erp", feed).landed == 2
+            cursor.execute(
+                "update article set title = 'Jug' where article_no = 2; delete from article where article_no = 1"
+            )
+            assert land_feed(warehouse, sources, "erp", feed).problems == []
+            found = warehouse.execute("select item_id, item_name, _operation from raw.items order by _landing_id")
+            assert found.fetchall()[2:] == [("2", "Jug", "upsert"), ("1", None, "delete")]
+        found = CliRunner().invoke(
+            app, ["sources", "drop-slot", "erp"], env={**environ, "STAGED_ASSETS_SOURCES": str(sources.path)}
+        )
+        assert (found.exit_code, found.stderr) == (0, "The slot staged_assets_erp_items_article is dropped.\n")
+        cursor.execute("select count(*) from pg_replication_slots where database = 'erp'")
+        assert cursor.fetchone() == (0,)
+    connection.close()
 
 
 def test_mysql(tmp_path: Path, mariadb_port: int) -> None:
@@ -160,4 +198,5 @@ def test_object_stores(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md")))
 def test_every_example_is_valid(tmp_path: Path, page: str) -> None:
-    assert example(page, tmp_path).systems
+    for number in range(len(blocks(page, "yaml"))):
+        assert example(page, tmp_path, number).systems

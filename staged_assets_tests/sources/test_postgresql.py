@@ -12,22 +12,8 @@ from staged_assets.sources import batch as batch_module
 from staged_assets.sources import postgresql_session
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import read, read_keys
-from staged_assets_tests.postgres import PostgresServer
+from staged_assets_tests.postgres import Database, PostgresServer
 from staged_assets_tests.sources.described import batches, described, last_cursor, problems, records
-
-
-class Database:
-    """An empty database, and a connection to it that commits each statement."""
-
-    def __init__(self, server: PostgresServer, encoding: str = "") -> None:
-        self.name = server.create_database(encoding)
-        self.url = f"postgresql://{server.user}@{server.host}:{server.port}/{self.name}"
-        self.connection = server.connect(self.name)
-        self.connection.autocommit = True
-
-    def execute(self, sql: str, values: Any = None) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, values)
 
 
 @pytest.fixture
