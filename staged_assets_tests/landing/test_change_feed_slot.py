@@ -108,6 +108,29 @@ def test_a_slot_that_somebody_else_reads_has_the_table_read_anew(
     _lose_nothing(sources, warehouse, database, "does not stand where it was left")
 
 
+def test_a_slot_that_the_server_has_given_up_has_the_table_read_anew(
+    tmp_path: Path, database: Database, warehouse: Warehouse
+) -> None:
+    sources = change_feed(tmp_path, database)
+    database.execute("insert into visit values (1, 'a'), (2, 'b')")
+    land(warehouse, sources)
+    database.execute("delete from visit where id = 1")
+    database.execute("alter system set max_slot_wal_keep_size = '1MB'")
+    try:
+        database.execute("select pg_reload_conf()")
+        for _ in range(3):
+            database.execute("select pg_switch_wal()")
+            database.execute("update visit set name = 'B'")
+        database.execute("checkpoint")
+        assert database.rows("select wal_status from pg_replication_slots where database = current_database()") == [
+            ("lost",)
+        ]
+    finally:
+        database.execute("alter system reset max_slot_wal_keep_size")
+        database.execute("select pg_reload_conf()")
+    _lose_nothing(sources, warehouse, database, "because the server had given up its slot")
+
+
 def test_a_table_that_was_made_anew_is_read_anew(tmp_path: Path, database: Database, warehouse: Warehouse) -> None:
     sources = change_feed(tmp_path, database)
     database.execute("insert into visit values (1, 'a'), (2, 'b')")
