@@ -173,7 +173,7 @@ def test_text_is_clean_just_when_it_is_not_blank(macros: Macros, texts: list[str
 
 
 @BATCH
-@given(st.lists(st.tuples(st.sampled_from([7, 11, 12, 13]), st.integers(1, 10**7)), max_size=5))
+@given(st.lists(st.tuples(st.sampled_from([7, 11, 12, 13]), st.integers(1, 10**7 - 1)), max_size=5))
 def test_of_ten_last_digits_one_makes_an_article_number(macros: Macros, numbers: list[tuple[int, int]]) -> None:
     for length, number in numbers:
         candidates = [f"{number:0{length}}{last}" for last in range(10)]
