@@ -203,10 +203,12 @@ def compare(rows: int, repeat: int, ways: list[str]) -> list[dict[str, Any]]:
     """Measure each way `repeat` times, in turn, and keep the quickest run of each."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sales.duckdb"
+        print(f"making {rows:,} rows", file=sys.stderr)
         make(path, rows)
         runs: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
-        for _ in range(repeat):
+        for number in range(repeat):
             for way in ways:
+                print(f"{number + 1} of {repeat}: {way}", file=sys.stderr)
                 runs[way].append(_measure_apart(way, path))
     best = {way: min(found, key=lambda run: run["cpu_seconds"]) for way, found in runs.items()}
     return [_figures(way, rows, best) for way in ways]
