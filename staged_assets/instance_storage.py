@@ -1,7 +1,7 @@
 """Dagster's SQLite storage with connections that are kept.
 
 Dagster's own opens an event log anew for each statement, with a new SQLAlchemy engine that has to compile the statement
-anew, and closes it, which writes the whole journal back: four fifths of the time that recording a run takes.
+anew, and closes it, which writes the whole journal back.
 """
 
 from collections import OrderedDict
