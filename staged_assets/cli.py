@@ -127,6 +127,20 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
+def plan(as_json: Json = False) -> None:
+    """How each source system is refreshed, in real time or in batch, and why: what `sources.yaml` leads to."""
+    from staged_assets.refresh.policy import plan_refresh
+    from staged_assets.report_sources import print_plan
+    from staged_assets.sources.config import load_sources
+
+    found = plan_refresh(load_sources(load_settings().sources_path)).feeds
+    if as_json:
+        _print_json([feed.as_dict() for feed in found])
+    else:
+        print_plan(out, found)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the web UI.")] = 3000,
     host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",

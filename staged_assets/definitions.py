@@ -1,13 +1,21 @@
 """The only place that assembles: everything that Dagster loads."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from staged_assets.alerts.sensor import build_alert_sensor
 from staged_assets.demo.resource import DemoSystems
+from staged_assets.demo.systems import serve_demo
 from staged_assets.landing.layout import DATASETS
+from staged_assets.refresh.policy import plan_refresh
+from staged_assets.refresh.reachable import reachable_checks
+from staged_assets.refresh.runs import EVERY_SYSTEM, SYSTEM_TAG, asset_keys, job_name, run_config
+from staged_assets.refresh.schedules import build_schedules
+from staged_assets.refresh.sensors import build_sensors
 from staged_assets.settings import Settings, load_settings
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets
@@ -20,14 +28,15 @@ from staged_assets.validation.masking import personal_columns
 
 
 def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Everything of the staged area: assets, checks, one job for all and one for each source system, alerts.
+    """Everything of the staged area: assets, checks, jobs, and the sensors and schedules that the plan asks for.
 
     Args:
         settings: by default read from the environment.
         resource_overrides: resources by name, instead of the configured ones (the seam for tests).
 
     Raises:
-        ConfigurationError: a setting, `sources.yaml`, `validation.yaml` or `alerts.yaml` is wrong.
+        ConfigurationError: a setting, `sources.yaml`, `validation.yaml` or `alerts.yaml` is wrong, or asks for what
+            can't be met.
     """
     settings = settings or load_settings()
     sources = load_sources(settings.sources_path)
@@ -35,22 +44,14 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     validation, personal = load_validation(settings.validation_path), personal_columns(project.manifest)
     gate = AuditGate(validation, personal)
     tables = TableChecks(validation, personal, settings.home)
+    plan = plan_refresh(sources)
+    serving = partial(serve_demo, settings) if settings.is_demo else nullcontext
     return dg.Definitions(
-        assets=build_assets(settings, sources, project, gate, tables),
-        jobs=[
-            _job(
-                "refresh_all",
-                "Land from every source system and refresh all fourteen datasets.",
-                None,
-                sources,
-                project,
-            ),
-            *(
-                _job(f"refresh_{name}", f"Land from {name} and refresh what it feeds.", name, sources, project)
-                for name in sources.systems
-            ),
-        ],
-        sensors=[build_alert_sensor(settings)],
+        assets=build_assets(settings, sources, project, gate, tables, plan),
+        asset_checks=reachable_checks(sources, serving),
+        jobs=[_job(system, sources, project) for system in (None, *sources.systems)],
+        schedules=build_schedules(plan, project),
+        sensors=[build_alert_sensor(settings), *build_sensors(sources, plan, project, serving)],
         # One run is one process: dbt's manifest is parsed once, the engine is opened once.
         executor=dg.in_process_executor,
         resources={
@@ -68,17 +69,16 @@ def _operational_systems(settings: Settings) -> Any:
     return dg.ResourceDefinition.none_resource()
 
 
-def _job(name: str, description: str, system: str | None, sources: Sources, project: StagingProject) -> Any:
+def _job(system: str | None, sources: Sources, project: StagingProject) -> Any:
     datasets = [d for d in DATASETS if system is None or any(s == system for s, _ in sources.feeds_of(d))]
-    companions = [c for c, made_from in project.companions.items() if made_from & set(datasets)]
-    keys = [dg.AssetKey(["raw", d]) for d in datasets]
-    keys += [dg.AssetKey(f"{role}_{d}") for d in datasets for role in ("stg", "quarantine")]
-    keys += [dg.AssetKey(c) for c in companions]
+    whence = system or "every source system"
+    what = "what it feeds" if system else "all fourteen datasets"
     return dg.define_asset_job(
-        name,
-        selection=dg.AssetSelection.assets(*keys),
-        description=description,
-        config={"ops": {"staged_area": {"config": {"systems": [system] if system else []}}}},
+        job_name(system),
+        selection=dg.AssetSelection.assets(*asset_keys(datasets, project)),
+        description=f"Land from {whence} and refresh {what}.",
+        tags={SYSTEM_TAG: system or EVERY_SYSTEM},
+        config=run_config([system] if system else []),
     )
 
 

@@ -15,6 +15,7 @@ from staged_assets.errors import ConfigurationError, StagedAssetsError
 from staged_assets.landing.raw_area import problems_since
 from staged_assets.landing.warehouse import connect
 from staged_assets.settings import Settings
+from staged_assets.sources.config import load_sources
 from staged_assets.status import read_status
 
 
@@ -83,6 +84,10 @@ def run_job(
     """
     from staged_assets.instance import prepare_home
 
+    known = load_sources(settings.sources_path).systems
+    for name in systems:
+        if name not in known:
+            raise ConfigurationError(f"There is no source system {name!r}: there are {', '.join(known)}.")
     prepare_home(settings)
     with _progress(console) as show:
         if settings.is_demo and land:
@@ -93,18 +98,19 @@ def run_job(
         import dagster as dg
 
         from staged_assets.definitions import defs_for
+        from staged_assets.refresh.runs import job_name, run_config
 
         definitions = defs_for(settings)
         instance = dg.DagsterInstance.get()
         started, started_at = time.perf_counter(), datetime.now(UTC).replace(tzinfo=None)
-        job = definitions.resolve_job_def("refresh_all")
+        # The run that a sensor or a schedule requests of the same system.
+        job = definitions.resolve_job_def(job_name(systems[0] if len(systems) == 1 else None))
         selection = [key for key in job.asset_layer.executable_asset_keys if _wanted(key.path, datasets, land)]
-        _known_systems(systems, definitions)
         result = job.execute_in_process(
             instance=instance,
             asset_selection=selection if set(selection) != set(job.asset_layer.executable_asset_keys) else None,
             run_config={
-                "ops": {"staged_area": {"config": {"systems": list(systems), "full_refresh": full_refresh}}},
+                **run_config(systems, full_refresh=full_refresh),
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             raise_on_error=False,
@@ -115,7 +121,8 @@ def run_job(
         status = read_status(settings)
         with connect(settings, read_only=True) as connection:
             warnings = problems_since(connection, started_at)
-        return JobResult(result.run_id, seconds, status, list(datasets), failures, warnings)
+        selected = [name for name in datasets if dg.AssetKey(f"stg_{name}") in selection]
+        return JobResult(result.run_id, seconds, status, selected, failures, warnings)
 
 
 def _wanted(path: Sequence[str], datasets: Sequence[str], land: bool) -> bool:
@@ -123,13 +130,6 @@ def _wanted(path: Sequence[str], datasets: Sequence[str], land: bool) -> bool:
         return land and path[1] in datasets
     name = path[-1].removeprefix("stg_").removeprefix("quarantine_")
     return name.split("__")[0] in datasets
-
-
-def _known_systems(systems: Sequence[str], definitions: Any) -> None:
-    known = [name.removeprefix("refresh_") for name in (job.name for job in definitions.jobs) if name != "refresh_all"]
-    for name in systems:
-        if name not in known:
-            raise ConfigurationError(f"There is no source system {name!r}: there are {', '.join(known)}.")
 
 
 def _reasons(event: Any) -> list[str]:

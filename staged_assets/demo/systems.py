@@ -3,9 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from filelock import FileLock
 
@@ -65,6 +66,22 @@ def _generate(path: Path, scale: int, seed: int, on_progress: Progress | None) -
     shutil.rmtree(unfinished, ignore_errors=True)
     generate(unfinished, scale=scale, seed=seed, on_progress=on_progress)
     unfinished.rename(path)
+
+
+_kept = ExitStack()
+_served: dict[Path, DemoSystems] = {}
+_one_at_a_time = Lock()
+
+
+@contextmanager
+def serve_demo(settings: Settings) -> Iterator[None]:
+    """The demo's systems, made if they are not there, and running as long as this process: for sensors and checks."""
+    path = settings.demo_path
+    with _one_at_a_time:
+        if path not in _served:
+            _served[path] = ensure(path)
+            _kept.enter_context(running(path))
+    yield
 
 
 @contextmanager

@@ -121,6 +121,12 @@ def land_feed(
     return landing.result
 
 
+def stored_cursor(connection: DuckDBPyConnection, system: str, feed: Feed, part: str = "") -> Cursor | None:
+    """Where the next landing of a feed goes on; None before the first one."""
+    row = connection.execute(_CURSOR, [system, feed.dataset, feed.name + part]).fetchone()
+    return json.loads(row[0]) if row else None
+
+
 class _Landing:
     """The landing of one feed."""
 
@@ -130,7 +136,7 @@ class _Landing:
         self._on_progress = on_progress
         self._started = time.perf_counter()
         self.result = Landed(mapping.system.name, mapping.dataset.name, mapping.feed.name)
-        self.result.cursor = self._stored_cursor()
+        self.result.cursor = stored_cursor(connection, mapping.system.name, mapping.feed)
         self._columns: dict[str, str] = {}
         self._is_whole = False
         self._incoming = Incoming(connection, self.result.system, self.result.dataset)
@@ -185,10 +191,10 @@ class _Landing:
 
     def keys_are_due(self) -> bool:
         """Whether it is time to compare the source's keys with those that have landed."""
-        row = self._connection.execute(_CURSOR, self._feed_key(_KEYS)).fetchone()
-        if row is None:
+        stored = stored_cursor(self._connection, self.result.system, self._mapping.feed, _KEYS)
+        if stored is None:
             return True
-        compared = datetime.fromisoformat(json.loads(row[0])["compared_at"])
+        compared = datetime.fromisoformat(stored["compared_at"])
         return datetime.now(UTC) - compared >= self._mapping.feed.compare_keys_every
 
     def compare_keys(self, batches: Iterator[Batch]) -> None:
@@ -259,10 +265,6 @@ class _Landing:
 
     def _feed_key(self, part: str = "") -> list[Any]:
         return [self.result.system, self.result.dataset, self.result.feed + part]
-
-    def _stored_cursor(self) -> Cursor | None:
-        row = self._connection.execute(_CURSOR, self._feed_key()).fetchone()
-        return json.loads(row[0]) if row else None
 
     def _store_cursor(self, key: list[Any], cursor: Cursor | None, landed_at: datetime) -> None:
         self._connection.execute("delete from control.cursors where system = ? and dataset = ? and feed = ?", key)

@@ -47,6 +47,11 @@ class Sources:
         ]
         return sorted(found, key=lambda pair: self.systems[pair[0]].priority)
 
+    @property
+    def default_owner(self) -> str:
+        """Who answers for what names nobody else."""
+        return self._content.defaults.owner
+
     def primary_system(self, dataset: str) -> str | None:
         """The system whose word counts most on a dataset; None where no system feeds it."""
         return next((system for system, _ in self.feeds_of(dataset)), None)
@@ -55,8 +60,8 @@ class Sources:
         """Who answers for a dataset (of one system; by default of its primary one)."""
         for name, feed in self.feeds_of(dataset):
             if system in (None, name):
-                return feed.owner or self.systems[name].owner or self._content.defaults.owner
-        return self._content.defaults.owner
+                return feed.owner or self.systems[name].owner or self.default_owner
+        return self.default_owner
 
     def capabilities(self, system: str, feed: Feed) -> Capabilities:
         """What a feed can do: what its connector and mapping give, or less where the system says so."""
@@ -68,6 +73,10 @@ class Sources:
         """How old what a feed brings may be: its own requirement, else its system's; None where none is stated."""
         own = feed.requirements.max_staleness
         return own if own is not None else self.systems[system].requirements.max_staleness
+
+    def needs_deletes(self, system: str, feed: Feed) -> bool:
+        """Whether deletes must be staged: the feed's own requirement, else its system's."""
+        return (feed.requirements.deletes or self.systems[system].requirements.deletes) == "required"
 
     @property
     def formats(self) -> dict[str, dict[str, Any]]:

@@ -18,8 +18,9 @@ from staged_assets.sources.expressions import literal
 from staged_assets.sources.file_reading import IncompleteError
 from staged_assets.sources.files import File
 from staged_assets.sources.json_records import is_unicode
+from staged_assets.sources.marks import Mark, Question
 from staged_assets.sources.models import CsvConnection, CsvSystem, FileFeed
-from staged_assets.sources.tabular import Rows, read_tabular
+from staged_assets.sources.tabular import Rows, read_tabular, tabular_marks
 
 ENDINGS = (".csv", ".csv.gz", ".csv.zst")
 #: seconds without change after which a file that does not end with a line feed is taken to be complete
@@ -31,6 +32,11 @@ def read(system: CsvSystem, feed: FileFeed, cursor: Cursor | None) -> Iterator[B
     csv.field_size_limit(sys.maxsize)
     scan = partial(_scan, system.connection)
     return read_tabular(system, feed, cursor, ENDINGS, scan, partial(_rows, system.connection))
+
+
+def marks(system: CsvSystem, asked: Sequence[Question]) -> list[Mark]:
+    """Names, sizes and modification times of the files, and whether one that ends in half a line has settled."""
+    return tabular_marks(system, asked, ENDINGS, lambda file: _is_fresh(file) and _ends_in_half_a_line(file))
 
 
 def _scan(connection: CsvConnection, path: str) -> str:
@@ -81,6 +87,14 @@ def _rows(connection: CsvConnection, file: File, skip: int) -> Iterator[Rows]:
 def _is_fresh(file: File) -> bool:
     """Whether it was written to so recently that more may come."""
     return time.time() - file.modified / 1e9 < _SETTLED
+
+
+def _ends_in_half_a_line(file: File) -> bool:
+    if file.is_compressed or file.size < 1:
+        return False
+    with file.path.open("rb") as content:
+        content.seek(-1, io.SEEK_END)
+        return content.read() not in (b"\n", b"\r")
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """A database by URL: which module reads it is the URL's scheme's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from staged_assets.errors import ConfigurationError
@@ -14,6 +14,7 @@ from staged_assets.sources import (
 )
 from staged_assets.sources.batch import Batch, Cursor
 from staged_assets.sources.change_feed import Lag
+from staged_assets.sources.marks import Mark, Question
 from staged_assets.sources.models import (
     SCHEMES,
     DatabaseConnection,
@@ -46,6 +47,22 @@ def read_keys(system: DatabaseSystem, feed: DatabaseFeed) -> Iterator[Batch]:
     if scheme == "sqlite":
         return sqlite.read_keys(*_as_file(system, feed))
     return sql_database.read_keys(system, feed)
+
+
+def marks(system: DatabaseSystem, asked: Sequence[Question]) -> list[Mark]:
+    """What the server says of some of its tables; see the database's module."""
+    scheme = system.connection.scheme
+    if scheme in ("postgresql", "postgres"):
+        changes = [question for question in asked if question.feed.change_feed is not None]
+        tables = [question for question in asked if question.feed.change_feed is None]
+        found: dict[int, Mark] = {}
+        for questions, ask in ((changes, postgresql_slot.marks), (tables, postgresql.marks)):
+            if questions:
+                found |= zip(map(id, questions), ask(system, questions), strict=True)
+        return [found[id(question)] for question in asked]
+    if scheme == "sqlite":
+        return sqlite.marks(_as_file(system, asked[0].feed)[0], asked) if asked else []
+    return sql_database.marks(system, asked)
 
 
 def confirm(system: DatabaseSystem, feed: DatabaseFeed, cursor: Cursor) -> None:

@@ -6,7 +6,7 @@ rows come in the order of the change cursor, so an interrupted reading goes on w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ import pyarrow as pa
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor, Gathering
 from staged_assets.sources.expressions import literal, quoted
+from staged_assets.sources.marks import Mark, Question, mark_of_database_file
 from staged_assets.sources.models import DuckdbFeed, DuckdbSystem
 from staged_assets.sources.queries import as_text
 from staged_assets.sources.tables import (
@@ -59,11 +60,22 @@ def read_keys(system: DuckdbSystem, feed: DuckdbFeed) -> Iterator[Batch]:
         yield reading.batch(None)
 
 
-@contextmanager
-def _opened(system: DuckdbSystem, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def marks(system: DuckdbSystem, asked: Sequence[Question]) -> list[Mark]:
+    """Size and modification time of the file, which is not opened: its loader may be writing it."""
+    path = _existing(system)
+    return [mark_of_database_file(path, ".wal") for _ in asked]
+
+
+def _existing(system: DuckdbSystem) -> Path:
     path = Path(system.connection.path)
     if not path.is_file():
         raise SourceError(f"{system.name}: there is no DuckDB file {path}: create it, or correct connection.path.")
+    return path
+
+
+@contextmanager
+def _opened(system: DuckdbSystem, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    path = _existing(system)
     try:
         with _connect(path) as connection:
             connection.execute("set TimeZone = 'UTC'")

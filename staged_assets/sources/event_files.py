@@ -5,7 +5,7 @@ read is never read again, so the position of an event is its version where the e
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor
 from staged_assets.sources.file_reading import FileReading
 from staged_assets.sources.files import File, existing_folder
 from staged_assets.sources.json_records import decode_flat, encode, is_unicode, text_table, unwrap
+from staged_assets.sources.marks import Mark, Question, mark_of_files, stream_files
 from staged_assets.sources.models import EventFeed, EventFilesSystem
 
 ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -37,6 +38,12 @@ def read(system: EventFilesSystem, feed: EventFeed, cursor: Cursor | None) -> It
     folder = existing_folder(system.name, system.connection.path, system.connection.options)
     done = dict((cursor or {}).get("files", {}))
     yield from EventReading(system.name, feed, folder, done, record=feed.record).read_all(ENDINGS)
+
+
+def marks(system: EventFilesSystem, asked: Sequence[Question]) -> list[Mark]:
+    """Names, sizes and modification times of the files."""
+    folder = existing_folder(system.name, system.connection.path, system.connection.options)
+    return [mark_of_files(stream_files(folder, question.feed, ENDINGS)) for question in asked]
 
 
 @dataclass

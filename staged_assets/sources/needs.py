@@ -60,9 +60,11 @@ class Requirements(Strict):
 
     Attributes:
         max_staleness: how old what is staged may be.
+        deletes: whether a record that was deleted in the source must be staged as deleted.
     """
 
     max_staleness: Duration | None = None
+    deletes: Literal["required", "ignored"] | None = None
 
 
 class BatchWindow(Strict):
@@ -70,6 +72,15 @@ class BatchWindow(Strict):
 
     start: TimeOfDay = Field(alias="from")
     end: TimeOfDay = Field(alias="to")
+
+
+def written(duration: timedelta) -> str:
+    """A duration as `sources.yaml` has it, in the largest unit that fits."""
+    seconds = int(duration.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def least(*ways: Changes | None) -> Changes:

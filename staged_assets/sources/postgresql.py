@@ -6,7 +6,7 @@ the front, so one that was interrupted goes on where it stopped: rows that moved
 other reading is in the order of the change cursor, and goes on from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.expressions import literal, quoted
+from staged_assets.sources.marks import LONGEST_QUESTION, Mark, Question
 from staged_assets.sources.models import DatabaseFeed, DatabaseSystem
 from staged_assets.sources.postgresql_session import Pages, Source, connected
 from staged_assets.sources.tables import DEFAULT_NUMBER, DEFAULT_OVERLAP, missing_columns
@@ -50,6 +51,21 @@ def read_keys(system: DatabaseSystem, feed: DatabaseFeed) -> Iterator[Batch]:
                 yield gathering.take(None)
                 gathering = Gathering()
         yield gathering.take(None)
+
+
+def marks(system: DatabaseSystem, asked: Sequence[Question]) -> list[Mark]:
+    """The newest change, and how many rows there are in the overlap before it: rows committed late are seen, too.
+
+    Needs an index on the change cursor, where the table is large.
+    """
+    with connected(system.name, system.connection, "the newest changes") as connection:
+        connection.execute(f"set local statement_timeout = {LONGEST_QUESTION}")
+        return [_mark(Source(connection, system, question.feed)) for question in asked]
+
+
+def _mark(source: Source) -> Mark:
+    changes = _Changes.of(source)
+    return changes.mark() if changes is not None else None
 
 
 class _Reading:
@@ -152,17 +168,38 @@ class _Changes:
         )[0]
         return found
 
+    def mark(self) -> str:
+        """The newest change, and number and sum of those from an overlap before it on."""
+        ask = self.source.connection.row
+        newest: str | None = ask(f"select max({self.column})::text from {self.source.sql}")[0]
+        if newest is None or not self._has_overlap:
+            return str(newest)
+        start, value = f"{literal(newest)}::{self.kind}", self.column
+        if self.kind in _NOW:
+            # A change that is dated in the future must not hide others.
+            start = f"least({start}, {_NOW[self.kind].format(zone=literal(self.source.system.time_zone))})"
+            value = f"extract(epoch from {self.column})"
+        within = f"{self.column} >= {start} - {self._overlap}"
+        (late,) = ask(f"select (count(*) || ' ' || sum({value}))::text from {self.source.sql} where {within}")
+        return f"{newest} {late}"
+
+    @property
+    def _has_overlap(self) -> bool:
+        return self.kind in _NOW or self.kind in _NUMBERS
+
     def since(self, since: str | None) -> str:
         """The condition for what may have changed since then."""
-        if since is None or not (self.kind in _NOW or self.kind in _NUMBERS):
+        if since is None or not self._has_overlap:
             return "true"
+        return f"({self.column} >= {literal(since)}::{self.kind} - {self._overlap} or {self.column} is null)"
+
+    @property
+    def _overlap(self) -> str:
         overlap = self.source.feed.overlap
         if self.kind in _NOW:
             seconds = (overlap if isinstance(overlap, timedelta) else DEFAULT_OVERLAP).total_seconds()
-            before = f"interval '{seconds:.0f} seconds'"
-        else:
-            before = str(DEFAULT_NUMBER if overlap is None or isinstance(overlap, timedelta) else overlap)
-        return f"({self.column} >= {literal(since)}::{self.kind} - {before} or {self.column} is null)"
+            return f"interval '{seconds:.0f} seconds'"
+        return str(DEFAULT_NUMBER if overlap is None or isinstance(overlap, timedelta) else overlap)
 
     def at_or_after(self, at: str) -> str:
         """The condition for what comes in order from there on."""

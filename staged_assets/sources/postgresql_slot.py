@@ -15,6 +15,7 @@ from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Cursor
 from staged_assets.sources.change_feed import ChangeFeed, Lag
 from staged_assets.sources.expressions import literal, quoted
+from staged_assets.sources.marks import LONGEST_QUESTION, NOTHING, Mark, Question
 from staged_assets.sources.models import DatabaseFeed, DatabaseSystem
 from staged_assets.sources.pgoutput import Begin, parse
 from staged_assets.sources.postgresql_session import Connection, Source, connected
@@ -252,6 +253,29 @@ def lag(system: DatabaseSystem, feed: DatabaseFeed) -> Lag | None:
         (now,) = connection.row(f"select {NOW}")
         waited = max(0.0, (now - begin.committed_at) / 1e6) if isinstance(begin, Begin) else None
         return settings_of(feed).lag(slot, size, waited)
+
+
+#: bytes of the server's log after which a feed is read, though nothing in them is its own, so that they can go
+_LET_GO = 64 * 1024 * 1024
+
+
+def marks(system: DatabaseSystem, asked: Sequence[Question]) -> list[Mark]:
+    """Place of the first change that waits in each feed's slot; `NOTHING` where none does."""
+    found: list[Mark] = []
+    with connected(system.name, system.connection, "the slots", autocommit=True) as connection:
+        connection.execute(f"set statement_timeout = {LONGEST_QUESTION}")
+        for question in asked:
+            found.append(_mark(connection, system, question.feed))
+    return found
+
+
+def _mark(connection: Connection, system: DatabaseSystem, feed: DatabaseFeed) -> Mark:
+    slot = slot_name(system, feed)
+    size = behind(connection, slot)
+    if size is None or size > _LET_GO:
+        return None
+    first = connection.rows(peek(system, feed, "null", "1").replace("select data", "select lsn::text") + " limit 1")
+    return str(first[0][0]) if first else NOTHING
 
 
 def behind(connection: Connection, slot: str) -> int | None:

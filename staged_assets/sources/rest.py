@@ -10,10 +10,12 @@ read. So a listing of several pages is read again until no older record turns up
 No dlt here: it would read numbers as floating point, and its cursor is not stored in one transaction with the records.
 """
 
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +25,7 @@ import httpx
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering, without_columns
 from staged_assets.sources.json_records import as_text, encode, is_unicode, text_table, unwrap
+from staged_assets.sources.marks import Mark, Question, digest
 from staged_assets.sources.models import RestFeed, RestSystem
 from staged_assets.sources.rest_auth import authentication
 from staged_assets.sources.rest_pages import BadBodyError, pages
@@ -40,10 +43,8 @@ def read(system: RestSystem, feed: RestFeed, cursor: Cursor | None) -> Iterator[
         SourceError: the API can't be reached, or refuses, or answers something else; what was read before is yielded.
     """
     reading = _Reading(system, feed, (cursor or {}).get("since"))
-    headers, timeout = system.connection.headers, system.connection.timeout
-    auth = authentication(system.name, system.connection.auth)
     try:
-        with httpx.Client(headers=headers, timeout=timeout, auth=auth, follow_redirects=True) as client:
+        with _client(system) as client:
             yield from reading.read(client)
     except BadBodyError as error:
         reading.add_body(error.body)
@@ -55,6 +56,40 @@ def read(system: RestSystem, feed: RestFeed, cursor: Cursor | None) -> Iterator[
         raise
     if reading.gathering.records or reading.problems or reading.cursor != cursor:
         yield reading.batch(reading.cursor)
+
+
+def marks(system: RestSystem, asked: Sequence[Question]) -> list[Mark]:
+    """What the first page since the basis holds; None where that is not all of it, or there is no basis.
+
+    Each is asked for once: a server that is down, or busy, is asked again at the next time.
+    """
+    once = system.connection.model_copy(update={"attempts": 1})
+    hurried = system.model_copy(update={"connection": once})
+    hurried._name = system.name
+    with _client(hurried) as client:
+        return [_mark(client, hurried, question) for question in asked]
+
+
+def _mark(client: httpx.Client, system: RestSystem, question: Question) -> Mark:
+    found = pages(client, system, question.feed, question.basis)
+    first = next(found, [])
+    if question.basis is None or (first and next(found, [])):
+        return None
+    return digest(map(encode, first))
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The authorities that are trusted: reading them takes longer than a question."""
+    return httpx.create_ssl_context()
+
+
+def _client(system: RestSystem) -> httpx.Client:
+    connection = system.connection
+    auth = authentication(system.name, connection.auth)
+    return httpx.Client(
+        headers=connection.headers, timeout=connection.timeout, auth=auth, follow_redirects=True, verify=_trust()
+    )
 
 
 @dataclass

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor, Gathering
+from staged_assets.sources.marks import LONGEST_QUESTION, Mark, Question, digest
 from staged_assets.sources.models import SCHEMES, DatabaseConnection, DatabaseFeed, DatabaseSystem
 from staged_assets.sources.secrets import masked
 from staged_assets.sources.tables import (
@@ -64,6 +65,25 @@ def read_keys(system: DatabaseSystem, feed: DatabaseFeed) -> Iterator[Batch]:
                 yield gathering.take(None)
                 gathering = Gathering()
         yield gathering.take(None)
+
+
+#: scheme → the statement by which a session's questions are given up when they take long
+_LIMITS = {
+    "mysql": f"set session max_execution_time = {LONGEST_QUESTION}",
+    "mariadb": f"set session max_statement_time = {LONGEST_QUESTION / 1000}",
+}
+
+
+def marks(system: DatabaseSystem, asked: Sequence[Question]) -> list[Mark]:
+    """The newest change, and those from an overlap before it on: rows committed late are seen, too.
+
+    Needs an index on the change cursor, where the table is large.
+    """
+    with connected(system.name, system.connection, "the newest changes") as connection:
+        scheme = "mariadb" if getattr(connection.dialect, "is_mariadb", False) else system.connection.scheme
+        if scheme in _LIMITS:
+            connection.execute(sa.text(_LIMITS[scheme]))
+        return [Source(connection, system, question.feed).mark() for question in asked]
 
 
 @contextmanager
@@ -114,6 +134,16 @@ class Source:
         found = self._connection.execute(sa.text(f"select max({self.changed}) from {self._sql} where {where}"), values)
         return _until_now(found.scalar(), ZoneInfo(self.system.time_zone))
 
+    def mark(self) -> Mark:
+        """See `marks`."""
+        if self.changed is None:
+            return None
+        newest = self._connection.execute(sa.text(f"select max({self.changed}) from {self._sql}")).scalar()
+        start = self._overlap_before(_until_now(newest, ZoneInfo(self.system.time_zone)))
+        late = f"select {self.changed}, count(*) from {self._sql} where {self.changed} >= :at group by {self.changed}"
+        found = self._connection.execute(sa.text(f"{late} order by 1"), {"at": start}) if newest is not None else ()
+        return digest((newest, *map(tuple, found)))
+
     def changes(self, since: Any, at: Any) -> Iterator[list[tuple[Any, ...]]]:
         """All columns of what may have changed since then, in order; `at` is how far a reading came before."""
         where, values = self._since(since) if at is None else self._after(at)
@@ -131,12 +161,13 @@ class Source:
     def _since(self, since: Any) -> tuple[str, dict[str, Any]]:
         if since is None:
             return "1 = 1", {}
+        return self._after(self._overlap_before(since))
+
+    def _overlap_before(self, since: Any) -> Any:
         overlap = self.feed.overlap
         if isinstance(since, date):
-            return self._after(
-                since - (overlap if isinstance(overlap, timedelta) else max(DEFAULT_OVERLAP, _day(since)))
-            )
-        return self._after(since - (overlap if isinstance(overlap, int) else DEFAULT_NUMBER))
+            return since - (overlap if isinstance(overlap, timedelta) else max(DEFAULT_OVERLAP, _day(since)))
+        return since - (overlap if isinstance(overlap, int) else DEFAULT_NUMBER) if since is not None else None
 
     def _after(self, at: Any) -> tuple[str, dict[str, Any]]:
         return f"({self.changed} >= :at or {self.changed} is null)", {"at": at}

@@ -7,7 +7,7 @@ now: neither a row that changes meanwhile nor one that is dated in the future hi
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.expressions import literal, quoted
+from staged_assets.sources.marks import Mark, Question, mark_of_database_file
 from staged_assets.sources.models import SqliteConnection, SqliteFeed, SqliteSystem
 from staged_assets.sources.tables import TableInfo, add_rows, check_columns, missing_columns, missing_table
 
@@ -49,6 +50,13 @@ def read_keys(system: SqliteSystem, feed: SqliteFeed) -> Iterator[Batch]:
                 yield gathering.take(None)
                 gathering = Gathering()
         yield gathering.take(None)
+
+
+def marks(system: SqliteSystem, asked: Sequence[Question]) -> list[Mark]:
+    """Size and modification time of the file: it costs the same at any size, and each commit changes them."""
+    with _opened(system.name, system.connection, "the file"):
+        mark = mark_of_database_file(Path(system.connection.path), "-wal")
+    return [mark for _ in asked]
 
 
 def describe(system: str, file: SqliteConnection) -> list[TableInfo]:

@@ -4,7 +4,7 @@ A file is told by its size and modification time; as long as they stay, it is no
 read from its start: rows that have landed from the same lines are known by their ids.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow as pa
 from staged_assets.sources.batch import Batch, Cursor, Gathering
 from staged_assets.sources.file_reading import FileReading
 from staged_assets.sources.files import File, connection_folder, find_files
+from staged_assets.sources.marks import Mark, Question, mark_of_files, stream_files
 from staged_assets.sources.models import FileFeed, FileSystem
 from staged_assets.sources.queries import Scan, query_tables
 
@@ -71,6 +72,22 @@ def read_tabular(
         return
     known = {} if feed.is_snapshot else dict((cursor or {}).get("files", {}))
     yield from _RowReading(system.name, feed, folder, known, rows=rows).read_all(endings)
+
+
+def tabular_marks(
+    system: FileSystem,
+    asked: Sequence[Question],
+    endings: tuple[str, ...],
+    goes_on: Callable[[File], bool] = lambda file: False,
+) -> list[Mark]:
+    """Names, sizes and modification times of the files.
+
+    Args:
+        goes_on: whether a file is left alone for now, though it does not change: it is read when this ends.
+    """
+    folder = connection_folder(system.name, system.connection)
+    found = [stream_files(folder, question.feed, endings) for question in asked]
+    return [mark_of_files(files) + "+" * sum(map(goes_on, files)) for files in found]
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import AUDITED, Checked
 from staged_assets.errors import ConfigurationError, RefreshError, SourceError, without_values
+from staged_assets.landing.asked import Asking, Memory
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import prepare as prepare_raw
@@ -20,6 +21,7 @@ from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
 from staged_assets.sources.models import Feed
+from staged_assets.sources.refresh_plan import RefreshPlan
 from staged_assets.staging import control
 from staged_assets.staging.checks import (
     SLOT_LAG,
@@ -29,6 +31,7 @@ from staged_assets.staging.checks import (
     drift_result,
     lag_result,
 )
+from staged_assets.staging.operational import external_specs, feed_asset, freshness_policy, refresh_table
 from staged_assets.staging.outcomes import Gate, Outcome, TableChecks
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.refresh import Refresh
@@ -57,10 +60,12 @@ class RefreshConfig(dg.Config):
 
     Attributes:
         systems: land from these source systems only; all where empty.
+        feeds: land from these of their feeds only, by name; all where empty.
         full_refresh: stage from all of raw, not only from what landed since.
     """
 
     systems: list[str] = []
+    feeds: list[str] = []
     full_refresh: bool = False
 
 
@@ -70,10 +75,16 @@ def build_assets(
     project: StagingProject,
     gate: Gate | None = None,
     tables: TableChecks | None = None,
+    plan: RefreshPlan | None = None,
 ) -> list[Any]:
-    """The operational tables (external), and the multi-asset that lands, audits and publishes."""
+    """The operational systems and their tables (external), and the multi-asset that lands, audits and publishes.
+
+    Args:
+        plan: how each feed is refreshed, shown on each asset; without one no asset has to be fresh.
+    """
+    plan = plan or RefreshPlan([])
     raw_specs = [_raw_spec(name, sources, project) for name in DATASETS]
-    dbt_specs = _dbt_specs(project, sources)
+    dbt_specs = _dbt_specs(project, sources, plan)
     models = {spec.key.path[-1] for spec in dbt_specs}
     change_feeds = [name for name in DATASETS if any(f.changes == "change_feed" for _, f in sources.feeds_of(name))]
 
@@ -86,9 +97,9 @@ def build_assets(
         required_resource_keys={"operational_systems", "warehouse"},
     )
     def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
-        yield from _StagedAreaRun(context, config, settings, sources, project, gate, tables).events()
+        yield from _StagedAreaRun(context, config, settings, sources, project, gate, tables, plan).events()
 
-    return [*_external_specs(sources), staged_area]
+    return [*external_specs(sources, plan), staged_area]
 
 
 class _StagedAreaRun:
@@ -96,7 +107,7 @@ class _StagedAreaRun:
 
     def __init__(
         self, context: dg.AssetExecutionContext, config: RefreshConfig, settings: Settings, sources: Sources,
-        project: StagingProject, gate: Gate | None, tables: TableChecks | None,
+        project: StagingProject, gate: Gate | None, tables: TableChecks | None, plan: RefreshPlan,
     ) -> None:  # fmt: skip
         self._context = context
         self._config = config
@@ -105,6 +116,7 @@ class _StagedAreaRun:
         self._project = project
         self._gate = gate
         self._tables = tables
+        self._asking = Asking(sources, plan, Memory(context.instance.daemon_cursor_storage))
         self._failures: list[str] = []
         self._selected = context.selected_asset_keys
         self._selected_checks = context.selected_asset_check_keys
@@ -115,6 +127,7 @@ class _StagedAreaRun:
                 yield from self._land()
                 yield from self._publish()
                 yield from self._checks_alone()
+                self._asking.note()
             except duckdb.Error as error:
                 # Not chained: its message, which may repeat a value, would be kept in the event log.
                 raise RefreshError(f"The engine failed: {without_values(str(error))}") from None
@@ -144,16 +157,20 @@ class _StagedAreaRun:
             with self._context.resources.warehouse.get_connection() as connection:
                 prepare_raw(connection)
                 for system, feed in self._sources.feeds_of(dataset):
-                    if self._config.systems and system not in self._config.systems:
+                    if not self._lands(system, feed):
                         continue
                     try:
+                        self._asking.ask(connection, system, feed)
                         landed.append(land_feed(connection, self._sources, system, feed))
+                        self._asking.landed(system, feed)
                     except (SourceError, ConfigurationError) as error:
                         failed = True
                         self._failures.append(str(error))
                         self._context.log.error(str(error))
                 rows = _count(connection, dataset)
             self._progress("land", dataset)
+            for result in landed:
+                yield dg.AssetMaterialization(feed_asset(result.system, result.feed), metadata=_feed_metadata(result))
             if not failed:
                 yield dg.AssetMaterialization(
                     key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started)
@@ -164,6 +181,10 @@ class _StagedAreaRun:
             if dg.AssetCheckKey(key, SLOT_LAG) in self._selected_checks and lags:
                 yield lag_result(dataset, lags)
 
+    def _lands(self, system: str, feed: Feed) -> bool:
+        config = self._config
+        return system in (config.systems or [system]) and feed.name in (config.feeds or [feed.name])
+
     def _publish(self) -> Iterator[Event]:
         names = {key.path[-1] for key in self._selected if key.path[0] != "raw"}
         datasets = [n for n in DATASETS if f"stg_{n}" in names or f"quarantine_{n}" in names]
@@ -172,6 +193,8 @@ class _StagedAreaRun:
             return
         full = datasets if self._config.full_refresh else ()
         for outcome in self._refresh.run(datasets, companions, full=full, run_id=self._context.run.run_id):
+            if outcome.dataset is not None:
+                self._asking.staged(outcome.dataset, status=outcome.status)
             if outcome.status == "failed":
                 self._failures.append(f"{outcome.name}: {outcome.message}.")
             if outcome.good:
@@ -243,7 +266,7 @@ def _raw_spec(dataset: str, sources: Sources, project: StagingProject) -> dg.Ass
     node = raw_node(project.manifest, dataset)
     return dg.AssetSpec(
         key=["raw", dataset],
-        deps=[_external_key(system, feed) for system, feed in feeds],
+        deps=[feed_asset(system, feed.name) for system, feed in feeds],
         description=f"{node['description']} As the source systems sent it: append-only, as text, nothing refused.",
         group_name=sources.primary_system(dataset) or "unfed",
         owners=[sources.owner(dataset)],
@@ -257,53 +280,34 @@ def _raw_spec(dataset: str, sources: Sources, project: StagingProject) -> dg.Ass
     )
 
 
-def _external_key(system: str, feed: Any) -> dg.AssetKey:
-    return dg.AssetKey([system, feed.name])
-
-
-def _external_specs(sources: Sources) -> list[dg.AssetSpec]:
-    return [
-        dg.AssetSpec(
-            key=_external_key(system, feed),
-            description=f"{feed.description or settings.description} Feeds {feed.dataset}.".strip(),
-            group_name=system,
-            owners=[sources.owner(feed.dataset, system)],
-            kinds={settings.connector},
-            tags={"staged_assets/role": "source", "staged_assets/dataset": feed.dataset},
-            metadata={
-                "key": ", ".join(feed.key),
-                "change cursor": _change_cursor(feed),
-                "time zone": settings.time_zone,
-                "survivorship priority": settings.priority,
-            },
-        )
-        for system, settings in sources.systems.items()
-        for feed in settings.feeds
-    ]
-
-
-def _change_cursor(feed: Feed) -> str:
-    if feed.changes == "change_feed":
-        return "the server's log"
-    return feed.updated_at or ("none (snapshots)" if feed.is_snapshot else "none (positions)")
-
-
-def _dbt_specs(project: StagingProject, sources: Sources) -> Sequence[dg.AssetSpec]:
+def _dbt_specs(project: StagingProject, sources: Sources, plan: RefreshPlan) -> Sequence[dg.AssetSpec]:
     translator = StagingTranslator()
     manifest = project.manifest
     specs = [
-        _owned(translator.get_asset_spec(manifest, unique_id, None), node["config"]["meta"]["dataset"], sources)
+        _spec(translator.get_asset_spec(manifest, unique_id, None), node["config"]["meta"], sources, plan)
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES
     ]
     return specs
 
 
-def _owned(spec: dg.AssetSpec, dataset: str, sources: Sources) -> dg.AssetSpec:
-    """The configuration says whose a dataset is; one that no system feeds keeps the usual group."""
-    return spec.replace_attributes(
+def _spec(spec: dg.AssetSpec, meta: Mapping[str, Any], sources: Sources, plan: RefreshPlan) -> dg.AssetSpec:
+    """The configuration says whose a dataset is and how it is refreshed; what nothing feeds has the usual group."""
+    dataset = meta["dataset"]
+    spec = spec.replace_attributes(
         group_name=sources.primary_system(dataset) or spec.group_name, owners=[sources.owner(dataset)]
     )
+    feeds = plan.of_dataset(dataset)
+    if meta["role"] != "staged" or not feeds:
+        return spec
+    freshness = plan.freshness(dataset)
+    return spec.replace_attributes(freshness_policy=freshness_policy(freshness)).merge_attributes(
+        metadata={"refresh": dg.MetadataValue.md(refresh_table(feeds))}
+    )
+
+
+def _feed_metadata(landed: Landed) -> dict[str, Any]:
+    return {"landed": landed.landed, "already_landed": landed.already_landed, "seconds": landed.seconds}
 
 
 def _landed_metadata(landed: Sequence[Landed], rows: int, seconds: float) -> dict[str, Any]:
