@@ -16,8 +16,10 @@ from staged_assets.sources.refresh_plan import Choice, FeedPlan, RefreshPlan, Tr
 #: Dagster's sensors are looked at no more often
 SHORTEST_INTERVAL = timedelta(seconds=5)
 LONGEST_INTERVAL = timedelta(minutes=10)
+#: questions in the time in which what is staged becomes too old: they are cheap
+ASKED_IN_TIME = 12
 #: of a change feed that nothing is required of: the server keeps its log until it is read
-IDLE_CHANGE_FEED = timedelta(minutes=1)
+IDLE_CHANGE_FEED = timedelta(minutes=12)
 #: from the question that finds a change until it is published and checked
 REAL_TIME_RUN, BATCH_RUN = timedelta(seconds=20), timedelta(minutes=15)
 LEAST_REAL_TIME = timedelta(seconds=30)
@@ -89,7 +91,7 @@ def choose(need: Need) -> Choice:
 def _choose(need: Need) -> Choice:
     required = need.max_staleness
     if need.changes == "change_feed":
-        return _real_time(need, required or IDLE_CHANGE_FEED * 4)
+        return _real_time(need, required or IDLE_CHANGE_FEED)
     if required is None or required >= NIGHTLY:
         return _nightly(need)
     if need.changes == "snapshot":
@@ -127,8 +129,7 @@ def _real_time(need: Need, required: timedelta) -> Choice:
             f"max_staleness is {written(required)}, and a refresh in real time takes up to {written(LEAST_REAL_TIME)}:"
             f" raise it to {written(LEAST_REAL_TIME)}"
         )
-    interval = timedelta(seconds=int(required.total_seconds()) // 4)
-    interval = min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL)
+    interval = min(max(_seconds(required / ASKED_IN_TIME), SHORTEST_INTERVAL), LONGEST_INTERVAL)
     if need.max_staleness is None:
         why = "the server keeps its log until it is read, so it is read as it grows, though no staleness is required"
     else:
@@ -151,6 +152,10 @@ def _real_time(need: Need, required: timedelta) -> Choice:
         freshness=need.max_staleness or timedelta(hours=1),
         reason=f"{why[0].upper()}{why[1:]}.",
     )
+
+
+def _seconds(duration: timedelta) -> timedelta:
+    return timedelta(seconds=int(duration.total_seconds()))
 
 
 def _nightly(need: Need) -> Choice:

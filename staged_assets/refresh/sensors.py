@@ -26,7 +26,7 @@ from staged_assets.staging.project import StagingProject
 #: seconds; after each failure twice as long
 _FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
 #: a tick that comes a little early is not put off to the next one
-_EARLY = 0.5
+_EARLY = 1.0
 
 _UNDER_WAY = [
     DagsterRunStatus.QUEUED,
@@ -117,7 +117,8 @@ def _sensor(ticks: "SystemSensor", serving: Callable[[], AbstractContextManager[
     @dg.sensor(
         name=sensor_name(ticks.system),
         job_name=job_name(ticks.system),
-        minimum_interval_seconds=int(min(plan.choice.every for plan in ticks.feeds).total_seconds()),
+        # A little less: the daemon looks every 5 s, and would else leave out every second time.
+        minimum_interval_seconds=int(min(plan.choice.every for plan in ticks.feeds).total_seconds() - _EARLY),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="\n\n".join([f"Asks {ticks.system} whether anything has changed.", *lines]),
     )
