@@ -50,8 +50,11 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         assets=build_assets(settings, sources, project, gate, tables, plan),
         asset_checks=reachable_checks(sources, serving),
         jobs=[_job(system, sources, project) for system in (None, *sources.systems)],
-        schedules=build_schedules(plan, project),
-        sensors=[build_alert_sensor(settings), *build_sensors(sources, plan, project, serving)],
+        schedules=build_schedules(plan, project, running=settings.automatic),
+        sensors=[
+            build_alert_sensor(settings),
+            *build_sensors(sources, plan, project, serving, running=settings.automatic),
+        ],
         # One run is one process: dbt's manifest is parsed once, the engine is opened once.
         executor=dg.in_process_executor,
         resources={

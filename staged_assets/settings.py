@@ -26,6 +26,8 @@ class Settings(BaseSettings):
         threads: engine threads.
         memory_limit: engine memory, as DuckDB writes it (`4GB`); by default the engine's own.
         lock_timeout: seconds to wait while another process holds the warehouse.
+        automatic: whether sensors and schedules run from the first time that Dagster sees them; each can be turned on
+            and off in the web UI afterwards.
     """
 
     model_config = SettingsConfigDict(env_prefix="STAGED_ASSETS_", extra="ignore")
@@ -38,6 +40,7 @@ class Settings(BaseSettings):
     threads: int = Field(default=2, ge=1)
     memory_limit: str | None = None
     lock_timeout: float = Field(default=300.0, ge=0)
+    automatic: bool = True
 
     @cached_property
     def warehouse_path(self) -> Path:

@@ -2,7 +2,8 @@
 
 `GET /<endpoint>?page=N&page_size=M&updated_since=<ISO 8601>` answers `{"items": [...], "next_page": N + 1}`
 (null on the last page): the revisions of all records, in the order in which they were made; with `updated_since`,
-those with that update time or a later one, oldest first. `GET /health` answers `{"status": "ok"}`.
+those with that update time or a later one, oldest first. `POST /<endpoint>` with a JSON object adds a revision, which
+is given the time of now. `GET /health` answers `{"status": "ok"}`.
 
 Blocking: `python -m staged_assets.demo.crm_server FOLDER`.
 """
@@ -12,7 +13,7 @@ import hmac
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -59,9 +60,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
+        self._send(HTTPStatus.OK, self._answer)
+
+    def do_POST(self) -> None:
+        """Take one revision."""
+        self._send(HTTPStatus.CREATED, self._take)
+
+    def _send(self, status: HTTPStatus, answer: Callable[[], str]) -> None:
         try:
             self._authorize()
-            status, body = HTTPStatus.OK, self._answer()
+            body = answer()
         except _Refused as refused:
             status, body = refused.status, json.dumps({"error": str(refused)})
         content = body.encode()
@@ -90,6 +98,22 @@ class _Handler(BaseHTTPRequestHandler):
         with closing(sqlite3.connect(f"{self.server.store.as_uri()}?mode=ro", uri=True)) as store:
             return _page(store, endpoint, page, size, since)
 
+    def _take(self) -> str:
+        endpoint = urlsplit(self.path).path.strip("/")
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            record = json.loads(content)
+        except ValueError as error:
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A JSON object is expected.") from error
+        if not isinstance(record, dict):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "A JSON object is expected.")
+        record["updated_at"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with closing(sqlite3.connect(self.server.store)) as store, store:
+            _known_endpoint(store, endpoint)
+            sql = f"insert into {endpoint} (updated_at, body) values (?, ?)"
+            store.execute(sql, (record["updated_at"], json.dumps(record, ensure_ascii=False)))
+        return json.dumps({"updated_at": record["updated_at"]})
+
     def log_message(self, format: str, *args: object) -> None:
         """To the log instead of standard error."""
         _LOG.debug(format, *args)
@@ -111,11 +135,15 @@ def _moment(text: str) -> str:
     return utc.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _page(store: sqlite3.Connection, endpoint: str, page: int, size: int, since: str | None) -> str:
+def _known_endpoint(store: sqlite3.Connection, endpoint: str) -> None:
     known = [name for (name,) in store.execute("select name from sqlite_master where type = 'table'")]
     if endpoint not in known:
         message = f"There is no endpoint {endpoint!r}: there are {', '.join(known)}."
         raise _Refused(HTTPStatus.NOT_FOUND, message)
+
+
+def _page(store: sqlite3.Connection, endpoint: str, page: int, size: int, since: str | None) -> str:
+    _known_endpoint(store, endpoint)
     first = (page - 1) * size
     # One row more than asked for tells whether there is a next page.
     if since is None:

@@ -10,14 +10,18 @@ from staged_assets.sources.refresh_plan import FeedPlan, RefreshPlan
 from staged_assets.staging.project import StagingProject
 
 
-def build_schedules(plan: RefreshPlan, project: StagingProject) -> list[dg.ScheduleDefinition]:
-    """The schedules, running by default.
+def build_schedules(plan: RefreshPlan, project: StagingProject, *, running: bool = True) -> list[dg.ScheduleDefinition]:
+    """The schedules.
 
     A time that was missed while the daemon was down is caught up once when it is there again; a time of day that is
     skipped when the clocks go forward is taken at the next that there is, and one that comes twice, once.
+
+    Args:
+        running: whether they do by default.
     """
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return [
-        _schedule(system, cron, time_zone, feeds, project)
+        _schedule(system, cron, time_zone, feeds, project, status)
         for (system, cron, time_zone), feeds in plan.schedules().items()
     ]
 
@@ -37,8 +41,9 @@ def schedule_name(system: str, cron: str) -> str:
 
 
 def _schedule(
-    system: str, cron: str, time_zone: str, feeds: Sequence[FeedPlan], project: StagingProject
-) -> dg.ScheduleDefinition:
+    system: str, cron: str, time_zone: str, feeds: Sequence[FeedPlan], project: StagingProject,
+    status: dg.DefaultScheduleStatus,
+) -> dg.ScheduleDefinition:  # fmt: skip
     run = request(system, feeds, project, run_key=None, trigger="schedule", priority=BATCH_PRIORITY)
     lines = [f"{plan.feed.dataset} ({plan.feed.name}): {plan.choice.reason}" for plan in feeds]
 
@@ -47,7 +52,7 @@ def _schedule(
         job_name=job_name(system),
         cron_schedule=cron,
         execution_timezone=time_zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        default_status=status,
         description="\n\n".join([f"Lands from {system} in batch.", *lines]),
     )
     def batch() -> dg.RunRequest:

@@ -97,13 +97,17 @@ def build_sensors(
     plan: RefreshPlan,
     project: StagingProject,
     serving: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    *,
+    running: bool = True,
 ) -> list[dg.SensorDefinition]:
-    """The sensors, running by default.
+    """The sensors.
 
     Args:
         serving: what must be there while the source is asked.
+        running: whether they do by default.
     """
-    return [_sensor(SystemSensor(sources, system, plan, project), serving) for system in plan.real_time()]
+    status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+    return [_sensor(SystemSensor(sources, system, plan, project), serving, status) for system in plan.real_time()]
 
 
 def sensor_name(system: str) -> str:
@@ -111,7 +115,9 @@ def sensor_name(system: str) -> str:
     return f"{system}_changes"
 
 
-def _sensor(ticks: "SystemSensor", serving: Callable[[], AbstractContextManager[Any]]) -> dg.SensorDefinition:
+def _sensor(
+    ticks: "SystemSensor", serving: Callable[[], AbstractContextManager[Any]], status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
     lines = [f"{plan.feed.dataset} ({plan.feed.name}), {plan.when}: {plan.choice.reason}" for plan in ticks.feeds]
 
     @dg.sensor(
@@ -119,7 +125,7 @@ def _sensor(ticks: "SystemSensor", serving: Callable[[], AbstractContextManager[
         job_name=job_name(ticks.system),
         # A little less: the daemon looks every 5 s, and would else leave out every second time.
         minimum_interval_seconds=int(min(plan.choice.every for plan in ticks.feeds).total_seconds() - _EARLY),
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status,
         description="\n\n".join([f"Asks {ticks.system} whether anything has changed.", *lines]),
     )
     def changes(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:

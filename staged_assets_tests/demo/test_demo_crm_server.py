@@ -1,4 +1,5 @@
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -112,3 +113,14 @@ def test_a_port_that_is_taken_is_named(demo: Path, url: str) -> None:
 def test_without_a_store_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="generate the demo"), serve(tmp_path):
         pass
+
+
+def test_a_revision_that_is_posted_is_listed_with_its_time(demo: Path, tmp_path: Path) -> None:
+    shutil.copytree(demo / "crm", tmp_path / "crm")
+    with serve(tmp_path) as url:
+        posted = httpx.post(f"{url}/contacts", json={"contact_id": "7000001", "full_name": "Zoë"})
+        found = httpx.get(f"{url}/contacts", params={"updated_since": posted.json()["updated_at"]}).json()["items"]
+        refused = [httpx.post(f"{url}/contacts", content=body).status_code for body in (b"[]", b"{")]
+        assert (posted.status_code, refused) == (201, [400, 400])
+        assert httpx.post(f"{url}/nothing", json={}).status_code == 404
+    assert {"contact_id": "7000001", "full_name": "Zoë", **posted.json()} in found

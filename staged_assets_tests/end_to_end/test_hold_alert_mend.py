@@ -62,7 +62,7 @@ def _daemon(command: CommandLine, hook: Webhook, folder: Path) -> AbstractContex
     home = command.settings.dagster_home
     environ = {
         **command.environment, "DAGSTER_HOME": str(home), "STAGED_ASSETS_ALERTS": str(folder / "alerts.yaml"),
-        "HOOK": hook.url,
+        "HOOK": hook.url, "STAGED_ASSETS_AUTOMATIC": "false",
     }  # fmt: skip
     return running_daemon(home, environ, "--workspace", str(PACKAGE / "workspace.yaml"))
 
