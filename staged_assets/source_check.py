@@ -159,7 +159,7 @@ def _undated(connection: duckdb.DuckDBPyConnection, system: System, feed: Feed, 
     if feed.updated_at not in batch.records.column_names:
         return
     value = quoted(position_name(batch.records.column_names.index(str(feed.updated_at))))
-    moment = timestamp_sql(f"trim({value})", system.time_zone, system.date_formats)
+    moment = timestamp_sql(value, system.time_zone, system.date_formats)
     is_odd = f"try_cast({value} as decimal(38, 9)) is null and ({moment}) is null"
     undated, there = _row(connection, f"select count(*) filter ({is_odd}), count({value}) from {BATCH}")
     undated -= len(batch) - there

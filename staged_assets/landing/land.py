@@ -19,6 +19,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import SourceError
@@ -34,7 +35,7 @@ from staged_assets.landing.mapping import (
     hand_made_select,
     position_name,
 )
-from staged_assets.landing.read_ahead import read_ahead
+from staged_assets.landing.read_ahead import ReadAhead
 from staged_assets.landing.unchanged import with_unchanged
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
 from staged_assets.sources.change_feed import Lag
@@ -107,13 +108,13 @@ def land_feed(
     """
     resolved_system, resolved_feed = sources.resolve_feed(system, feed)
     landing = _Landing(connection, FeedMapping(resolved_system, resolved_feed), on_progress)
-    with closing(read_ahead(read(resolved_system, resolved_feed, landing.result.cursor))) as batches:
+    with closing(ReadAhead(read(resolved_system, resolved_feed, landing.result.cursor))) as batches:
         if resolved_feed.is_snapshot:
             landing.land_snapshot(batches)
         else:
             landing.land_each(batches)
     if resolved_feed.lands_missing_keys and landing.keys_are_due():
-        with closing(read_ahead(read_keys(resolved_system, resolved_feed))) as keys:
+        with closing(ReadAhead(read_keys(resolved_system, resolved_feed))) as keys:
             landing.compare_keys(keys)
     landing.note_columns()
     if resolved_feed.changes == "change_feed" and landing.result.cursor is not None:
@@ -141,7 +142,7 @@ class _Landing:
         self._is_whole = False
         self._incoming = Incoming(connection, self.result.system, self.result.dataset)
 
-    def land_each(self, batches: Iterator[Batch]) -> None:
+    def land_each(self, batches: ReadAhead) -> None:
         """Each batch in its own transaction, but for those that continue one."""
         count = vanished = 0
         problems: list[str] = []
@@ -153,6 +154,8 @@ class _Landing:
             self._stage(batch, count + vanished, problems)
             count += len(batch)
             self.result.lag = self.result.lag or batch.lag
+            # To stage takes all processors, to append one: there is the time to read.
+            batches.read_on()
             if batch.continued:
                 continue
             if batch.deletes_others:
@@ -161,13 +164,14 @@ class _Landing:
             self._incoming.clear()
             count, vanished, problems = 0, 0, []
 
-    def land_snapshot(self, batches: Iterator[Batch]) -> None:
+    def land_snapshot(self, batches: ReadAhead) -> None:
         """All batches in one transaction, for what vanished shows only at the end."""
         count = 0
         problems: list[str] = []
         self._incoming.clear()
         try:
             for batch in batches:
+                batches.read_on()
                 problems += batch.problems
                 self._stage(batch, count, problems)
                 count += len(batch)
@@ -197,11 +201,12 @@ class _Landing:
         compared = datetime.fromisoformat(stored["compared_at"])
         return datetime.now(UTC) - compared >= self._mapping.feed.compare_keys_every
 
-    def compare_keys(self, batches: Iterator[Batch]) -> None:
+    def compare_keys(self, batches: ReadAhead) -> None:
         """Land a delete for each key that has landed and is not among these, which are all that the source has."""
         problems: list[str] = []
         self._incoming.clear()
         for count, batch in enumerate(batches):
+            batches.read_on()
             if len(batch):
                 keys = engine_table(batch, count * BATCH_RECORDS)
                 self._incoming.add(keys, self._mapping.select(batch.records.column_names))
@@ -326,7 +331,7 @@ def engine_table(batch: Batch, offset: int) -> pa.Table:
     """A batch as the engine gets it: source columns by position, then where each record stands."""
     count = len(batch)
     columns = {position_name(index): column for index, column in enumerate(batch.records.columns)}
-    columns[ORDINAL] = pa.array(range(offset, offset + count), pa.int64())
+    columns[ORDINAL] = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=offset - 1)
     for name, values, kind in (
         (FILE, batch.files, pa.string()),
         (LINE, batch.lines, pa.int64()),

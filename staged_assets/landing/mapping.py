@@ -132,7 +132,7 @@ from (
         column = self.feed.version_column
         if column not in given:
             return "null::timestamp"
-        return timestamp_sql(f"trim({given[column]})", self.system.time_zone, self.system.date_formats)
+        return timestamp_sql(given[column], self.system.time_zone, self.system.date_formats)
 
     def _operation(self, given: dict[str, str]) -> str:
         conditions = [
@@ -162,23 +162,25 @@ def position_version_sql(file: str, line: str) -> str:
 def timestamp_sql(text: str, time_zone: str, date_formats: Sequence[str]) -> str:
     """A text as a UTC timestamp: ISO 8601 with or without offset, or one of the formats; else NULL."""
     zone = literal(time_zone)
+    bare = f"trim({text})"
     # The engine reads an offset only right behind the seconds.
-    joined = f"regexp_replace(regexp_replace({text}, ' ([Z+-])', '\\1'), '([T ]..:..)([Z+-])', '\\1:00\\2')"
+    joined = f"regexp_replace(regexp_replace({bare}, ' ([Z+-])', '\\1'), '([T ]..:..)([Z+-])', '\\1:00\\2')"
     cases = [
-        # The most usual ways of writing need no pattern.
-        f"when strlen({text}) = 20 and right({text}, 1) = 'Z' then timezone('UTC', try_cast({text} as timestamptz))",
+        # The most usual ways of writing need no pattern, and have no blanks around them.
+        f"when right({text}, 1) = 'Z' and strlen({text}) = 20 and {text} >= '0'"
+        f" then timezone('UTC', try_cast({text} as timestamptz))",
         f"when right({text}, 3) = '+00' and strlen({text}) between 22 and 29 and substr({text}, 5, 1) = '-'"
-        f" and substr({text}, 8, 1) = '-' then timezone('UTC', try_cast({text} as timestamptz))",
-        f"when regexp_full_match({text}, {literal(_ISO_LOCAL)})"
-        f" then {_from_zone(f'try_cast({text} as timestamp)', zone)}",
+        f" and substr({text}, 8, 1) = '-' and {text} >= '0' then timezone('UTC', try_cast({text} as timestamptz))",
+        f"when regexp_full_match({bare}, {literal(_ISO_LOCAL)})"
+        f" then {_from_zone(f'try_cast({bare} as timestamp)', zone)}",
         f"when regexp_full_match({joined}, {literal(_ISO_OFFSET)})"
         f" then timezone('UTC', try_cast({joined} as timestamptz))",
     ]
     if date_formats:
         formats = ", ".join(literal(written + time) for written in date_formats for time in _TIMES)
         # Without the digit the engine would read `infinity`, whatever the format.
-        moment = f"try_strptime({text}, [{formats}])"
-        cases.append(f"when regexp_matches({text}, '[0-9]') then {_from_zone(moment, zone)}")
+        moment = f"try_strptime({bare}, [{formats}])"
+        cases.append(f"when regexp_matches({bare}, '[0-9]') then {_from_zone(moment, zone)}")
     return f"case {' '.join(cases)} end"
 
 
@@ -216,7 +218,7 @@ def hand_made_select(dataset: str, columns: Sequence[str]) -> str:
 
     business = ", ".join(f"{value(name)} as {quoted(name)}" for name in DATASETS[dataset].columns)
     written = value("_source_updated_at")
-    moment = timestamp_sql(f"trim({written})", "UTC", ())
+    moment = timestamp_sql(written, "UTC", ())
     return f"""
 select {ORDINAL} as _ordinal, {business}, {value("_extra")} as _extra, _source_updated_at,
   coalesce({value("_operation")}, '{UPSERT}') as _operation, {_version_sql(written)} as _version,

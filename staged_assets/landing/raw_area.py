@@ -22,6 +22,10 @@ create table if not exists control.landings (
 """
 
 
+#: ids are chance: to look for a shorter way of writing them takes longer than to write them
+_STORED = {"_raw_row_id": " using compression uncompressed"}
+
+
 def prepare(connection: DuckDBPyConnection) -> None:
     """Create the fourteen raw tables and landing's own, where they are missing; add columns that the layout gained."""
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
@@ -33,7 +37,7 @@ def prepare(connection: DuckDBPyConnection) -> None:
     for dataset in DATASETS.values():
         columns = column_types(dataset)
         if (dataset.name, "_raw_row_id") not in there:
-            listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            listed = ", ".join(f'"{name}" {kind}{_STORED.get(name, "")}' for name, kind in columns.items())
             connection.execute(f"create table if not exists {table(dataset.name)} ({listed})")
             continue
         for name, kind in columns.items():

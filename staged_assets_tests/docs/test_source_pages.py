@@ -3,7 +3,9 @@
 import hmac
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,49 @@ def test_duckdb(tmp_path: Path) -> None:
             ("1", "Ada Brown", "ada@example.com", "upsert"),
             ("2", "Bo Green", None, "delete"),
         ]
+    }
+
+
+def test_sqlite(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "tills.db")) as connection:
+        connection.executescript(*blocks("sqlite", "sql"))
+    assert landed(example("sqlite", tmp_path, TILLS_DATABASE="tills.db")) == {
+        "consumers": [
+            ("1", "Ada Brown", "ada@example.com", "Leeds", "upsert"),
+            ("2", "Bo Green", None, "York", "delete"),
+        ],
+        "shops": [("7", "Market Street", "Leeds", "upsert")],
+    }
+
+
+def test_csv_files(tmp_path: Path) -> None:
+    (tmp_path / "sales-2024-05-01.csv").write_text(*blocks("csv-files", "csv"))
+    assert landed(example("csv-files", tmp_path, TILLS_FOLDER=".")) == {
+        "sales": [
+            ("1001001", "01.05.2024", "3", "1", "29,90", "card", "upsert"),
+            ("1001002", "01.05.2024", "3", "2", "39,00", "card", "upsert"),
+        ]
+    }
+
+
+def test_parquet(tmp_path: Path) -> None:
+    (tmp_path / "visits").mkdir()
+    with duckdb.connect() as connection:
+        connection.execute(*blocks("parquet", "sql"))
+        connection.execute(f"copy visit to '{tmp_path}/visits/2024-05-01.parquet'")
+    assert landed(example("parquet", tmp_path, LAKE_FOLDER=".")) == {
+        "interactions": [
+            ("9007199254740993", "11", "2024-05-01 08:00:00.123456+00", "visit", "upsert"),
+            ("9007199254740994", None, "2024-05-01 09:00:00+00", "visit", "upsert"),
+        ]
+    }
+
+
+def test_event_files(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "2024-05-01.ndjson").write_text(*blocks("event-files", "json"))
+    assert landed(example("event-files", tmp_path, SHOP_EVENTS=".")) == {
+        "orders": [("5", "7", "2024-05-01", "2", "upsert"), ("5", "7", None, None, "delete")]
     }
 
 
