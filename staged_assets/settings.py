@@ -26,6 +26,7 @@ class Settings(BaseSettings):
         threads: engine threads.
         memory_limit: engine memory, as DuckDB writes it (`4GB`); by default the engine's own.
         lock_timeout: seconds to wait while another process holds the warehouse.
+        warm_runs: whether runs are forked from a warm process.
     """
 
     model_config = SettingsConfigDict(env_prefix="STAGED_ASSETS_", extra="ignore")
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     threads: int = Field(default=2, ge=1)
     memory_limit: str | None = None
     lock_timeout: float = Field(default=300.0, ge=0)
+    warm_runs: bool = True
 
     @cached_property
     def warehouse_path(self) -> Path:
