@@ -31,6 +31,10 @@ class AlertError(StagedAssetsError):
     """A channel does not take messages, again and again: nothing is lost, but its people are not told."""
 
 
+class WarmProcessError(StagedAssetsError):
+    """The warm process can't take a run, which the stock launcher starts then; the message is a reason, no sentence."""
+
+
 def without_values(message: str) -> str:
     """An engine's message on one line, without what it quotes where that can be a value of the data.
 

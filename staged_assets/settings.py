@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         lock_timeout: seconds to wait while another process holds the warehouse.
         automatic: whether sensors and schedules run from the first time that Dagster sees them; each can be turned on
             and off in the web UI afterwards.
+        warm_runs: whether runs are forked from a warm process.
     """
 
     model_config = SettingsConfigDict(env_prefix="STAGED_ASSETS_", extra="ignore")
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     memory_limit: str | None = None
     lock_timeout: float = Field(default=300.0, ge=0)
     automatic: bool = True
+    warm_runs: bool = True
 
     @cached_property
     def warehouse_path(self) -> Path:

@@ -1,1 +1,1 @@
-"""When each source system is asked, and what a refresh is requested for: policy, sensors, schedules, freshness."""
+"""When each source system is asked, and how a refresh is started: policy, sensors, schedules, freshness, launcher."""

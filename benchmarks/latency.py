@@ -1,0 +1,284 @@
+"""From a change in a source to its publication, through daemon, sensor and run, with three systems at once.
+
+    .venv/bin/python -m benchmarks.latency [--changes 100] [--json FILE]
+
+An ERP in SQLite, a CRM behind an HTTP API, a shop that sends webhooks; each may be 30 s stale. A change is made in one
+of them at a random time, and counts as visible when Dagster has the materialization of its staged dataset: landed,
+audited, published, checked. Prints one JSON object: the distribution in seconds, and whether all is published.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from dagster import AssetKey, DagsterInstance
+
+from staged_assets.demo.writers import CRM_FILE
+from staged_assets.landing.warehouse import connect
+from staged_assets.settings import PACKAGE, Settings
+from staged_assets_tests.webhook.deliveries import SECRET, Delivery
+
+SOURCES = """
+version: 1
+defaults: {{owner: dataengineering@examplecorp.com}}
+systems:
+  erp:
+    connector: sqlite
+    connection: {{path: erp.sqlite}}
+    requirements: {{max_staleness: 30s}}
+    feeds:
+      - dataset: inventory
+        from: stock
+        key: [stock_no]
+        updated_at: changed_at
+        columns: {{inventory_id: stock_no, item_id: product_no, quantity_on_hand: on_hand}}
+  crm:
+    connector: rest
+    connection: {{url: "http://127.0.0.1:{crm}"}}
+    requirements: {{max_staleness: 30s}}
+    feeds:
+      - dataset: consumers
+        from: contacts
+        key: [contact_id]
+        updated_at: updated_at
+        columns: {{consumer_id: contact_id, consumer_name: full_name}}
+  shop:
+    connector: webhook
+    connection: {{path: spool, secret: "${{SHOP_SECRET}}"}}
+    requirements: {{max_staleness: 30s}}
+    feeds:
+      - dataset: sales
+        from: sales
+        key: [sale_id]
+        updated_at: sold_at
+        columns: {{sale_id: sale_id, sale_date: sold_at, item_id: sku, quantity: quantity, total_price: total}}
+"""
+ALERTS = """
+version: 1
+channels: {console: {kind: console}}
+routes: []
+otherwise: [console]
+"""
+
+#: system → the staged asset in which its changes are seen
+STAGED = {"erp": "stg_inventory", "crm": "stg_consumers", "shop": "stg_sales"}
+#: seconds that anything may take
+PATIENCE = 240.0
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass
+class Scene:
+    """Three systems, the daemon and its code server, in a folder.
+
+    Attributes:
+        folder: for everything.
+        changes: system → changes made so far.
+    """
+
+    folder: Path
+    changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGED, 0))
+
+    def __post_init__(self) -> None:
+        self.crm_port, self.shop_port = free_port(), free_port()
+        self.settings = Settings(home=self.folder, sources=self.folder / "sources.yaml")
+        (self.folder / "sources.yaml").write_text(SOURCES.format(crm=self.crm_port))
+        (self.folder / "alerts.yaml").write_text(ALERTS)
+        self.home = self.folder / "dagster"
+        self.home.mkdir(exist_ok=True)
+        (self.home / "dagster.yaml").write_bytes((PACKAGE / "dagster.yaml").read_bytes())
+        (self.folder / "crm").mkdir(exist_ok=True)
+        self._erp("create table stock (stock_no, product_no, on_hand, changed_at)")
+        with contextlib.closing(sqlite3.connect(self.folder / CRM_FILE)) as store:
+            store.execute("create table contacts (seq integer primary key, updated_at text, body text not null)")
+        self._environment = {
+            **os.environ,
+            "DAGSTER_HOME": str(self.home),
+            "STAGED_ASSETS_HOME": str(self.folder),
+            "STAGED_ASSETS_SOURCES": str(self.folder / "sources.yaml"),
+            "STAGED_ASSETS_ALERTS": str(self.folder / "alerts.yaml"),
+            "SHOP_SECRET": SECRET,
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[DagsterInstance]:
+        """Start everything; it ends with the block."""
+        os.environ["DAGSTER_HOME"] = str(self.home)
+        try:
+            self.start_sources()
+            self.start_daemon()
+            with DagsterInstance.from_config(str(self.home)) as instance:
+                yield instance
+        finally:
+            for name in list(self._processes):
+                self.stop(name)
+
+    def start_sources(self) -> None:
+        """Start the CRM and the shop's receiver."""
+        self.start_crm()
+        self._start("shop", "-m", "staged_assets.cli", "webhook", "--port", str(self.shop_port))
+        self._wait_for_port(self.shop_port)
+
+    def start_crm(self) -> None:
+        """Start the CRM."""
+        self._start("crm", "-m", "staged_assets.demo.crm_server", str(self.folder), "--port", str(self.crm_port))
+        self._wait_for_port(self.crm_port)
+
+    def start_daemon(self) -> None:
+        """Start the daemon, with a code server of its own."""
+        workspace = str(PACKAGE / "workspace.yaml")
+        self._start("daemon", "-m", "dagster._daemon", "run", "--workspace", workspace)
+
+    def stop(self, name: str, *, kill: bool = False) -> None:
+        """End one of the processes."""
+        process = self._processes.pop(name)
+        process.kill() if kill else process.terminate()
+        process.wait(timeout=60)
+
+    def log(self, name: str) -> str:
+        """What a process wrote."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def change(self, system: str) -> int:
+        """Make a new record in a system; its key."""
+        self.changes[system] += 1
+        number = self.changes[system]
+        if system == "erp":
+            self._erp(f"insert into stock values ('{number}', '1', '{number % 100}', '{_now()}')")
+        elif system == "crm":
+            body = {"contact_id": str(number), "full_name": f"Contact {number}"}
+            httpx.post(f"http://127.0.0.1:{self.crm_port}/contacts", json=body).raise_for_status()
+        else:
+            sale = {"sale_id": number, "sold_at": _now(), "sku": 1, "quantity": 1, "total": "9.90"}
+            delivery = Delivery(json.dumps(sale).encode(), f"sale-{number}", path="/shop/sales")
+            url = f"http://127.0.0.1:{self.shop_port}{delivery.path}"
+            httpx.post(url, content=delivery.body, headers=delivery.signed()).raise_for_status()
+        return number
+
+    def staged(self) -> dict[str, int]:
+        """System → its records that are published."""
+        with connect(self.settings, read_only=True) as connection:
+            return {
+                system: int(connection.execute(f"select count(*) from staged.{table}").fetchall()[0][0])
+                for system, table in STAGED.items()
+            }
+
+    def _erp(self, statement: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None)) as database:
+            database.execute(statement)
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, *command], cwd=self.folder, env=self._environment, stdout=log, stderr=log
+            )
+
+    @staticmethod
+    def _wait_for_port(port: int) -> None:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise TimeoutError(f"nothing listens on port {port}")
+
+
+def visible_at(instance: DagsterInstance, asset: str, since: float) -> float | None:
+    """When a run published something new in an asset, after a time; None where none has."""
+    event = instance.get_latest_materialization_event(AssetKey(asset))
+    if event is None or event.timestamp < since or event.asset_materialization is None:
+        return None
+    # A confirmation that there is nothing new has no run.
+    new = event.asset_materialization.metadata.get("new_rows")
+    return event.timestamp if event.run_id and new is not None and new.value else None
+
+
+def wait_until_visible(instance: DagsterInstance, asset: str, since: float) -> float:
+    """Seconds from a time until something new was published in an asset."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        seen = visible_at(instance, asset, since)
+        if seen is not None:
+            return seen - since
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing new in {asset} after {PATIENCE:.0f} s")
+
+
+def measure(changes: int, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Make so many changes, one after the other, and time each."""
+    dice = random.Random(7)  # noqa: S311
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(Path(folder))
+        with scene.running() as instance:
+            for system, asset in STAGED.items():
+                started = time.time()
+                scene.change(system)
+                progress(f"first {system}: {wait_until_visible(instance, asset, started):.1f} s")
+            found: dict[str, list[float]] = {system: [] for system in STAGED}
+            for number in range(changes):
+                system = dice.choice(list(STAGED))
+                time.sleep(dice.uniform(0, 5))
+                started = time.time()
+                scene.change(system)
+                found[system].append(wait_until_visible(instance, STAGED[system], started))
+                progress(f"{number + 1} of {changes}, {system}: {found[system][-1]:.1f} s")
+            runs = instance.get_runs_count()
+        is_whole = scene.staged() == scene.changes
+    times = sorted(seconds for each in found.values() for seconds in each)
+    return {
+        "changes": len(times),
+        "median_seconds": _part(times, 0.5),
+        "p95_seconds": _part(times, 0.95),
+        "slowest_seconds": _part(times, 1.0),
+        "median_by_system": {system: _part(sorted(each), 0.5) for system, each in found.items() if each},
+        "runs": runs,
+        "all_published": is_whole,
+    }
+
+
+def _part(times: list[float], share: float) -> float:
+    return round(times[min(int(len(times) * share), len(times) - 1)], 2)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--changes", type=int, default=100)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    found = json.dumps(measure(given.changes, lambda line: print(line, file=sys.stderr, flush=True)), indent=2)
+    if given.json is not None:
+        given.json.write_text(found + "\n")
+    print(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""A code location whose runs do what a test tells them; it imports next to nothing."""
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+
+#: Changed by a test, in a copy of this file.
+VERSION = 1
+
+
+class Orders(dg.Config):
+    """What the run is to do: wait for a file, end itself by a signal, or neither."""
+
+    wait_for: str = ""
+    signal: int = 0
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("looked_at", asset="made")])
+def made(context: dg.AssetExecutionContext, config: Orders) -> dg.MaterializeResult:
+    """Says what it found."""
+    sys.stdout.write("this is written to standard output\n")
+    context.log.info("this is logged")
+    while config.wait_for and not Path(config.wait_for).exists():
+        time.sleep(0.02)
+    if config.signal:
+        os.kill(os.getpid(), config.signal)
+    metadata = {"version": VERSION, "parent": os.getppid(), "random": random.random()}
+    return dg.MaterializeResult(
+        metadata=metadata, check_results=[dg.AssetCheckResult(check_name="looked_at", passed=True)]
+    )
+
+
+refresh = dg.define_asset_job("refresh", selection=[made], executor_def=dg.in_process_executor)
+defs = dg.Definitions(assets=[made], jobs=[refresh])
