@@ -120,7 +120,7 @@ def test_no_zombie_is_left(area: WarmArea) -> None:
 def test_a_run_goes_on_without_the_warm_process_and_the_next_has_a_new_one(own_area: WarmArea, tmp_path: Path) -> None:
     run_id = own_area.launch(wait_for=str(tmp_path / "go"))
     process = own_area.started(run_id)
-    zygote = _parent(process)
+    zygote = parent_of(process)
     os.kill(zygote, signal.SIGKILL)
     wait_for("its end", lambda: not _is_there(zygote))
     health = own_area.instance.run_launcher.check_run_worker_health
@@ -130,7 +130,7 @@ def test_a_run_goes_on_without_the_warm_process_and_the_next_has_a_new_one(own_a
     (tmp_path / "go").touch()
     assert own_area.finished(run_id).status is DagsterRunStatus.SUCCESS
     # Nobody is there to say that this one crashes: run monitoring asks the launcher.
-    os.kill(_parent(orphan), signal.SIGKILL)
+    os.kill(parent_of(orphan), signal.SIGKILL)
     os.kill(orphan, signal.SIGKILL)
     wait_for("its end", lambda: not _is_there(orphan))
     assert own_area.run(second).status is DagsterRunStatus.STARTED
@@ -166,6 +166,13 @@ def test_a_run_whose_process_crashed_can_be_resumed(area: WarmArea) -> None:
     os.kill(crashed, signal.SIGKILL)
     assert area.finished(run_id).status is DagsterRunStatus.SUCCESS
     assert area.process_of(run_id) != crashed
+
+
+def test_the_warm_process_has_no_database_open(area: WarmArea) -> None:
+    zygote = area.metadata(area.finished(area.launch()).run_id, "parent")
+    opened = [str(handle.readlink()) for handle in Path(f"/proc/{zygote}/fd").iterdir()]
+    assert opened
+    assert not [path for path in opened if ".db" in path]
 
 
 # Fallback
@@ -222,7 +229,7 @@ def _fallen_back(area: WarmArea, **what: object) -> str:
 
 def test_changed_code_is_run_by_a_new_process_and_what_is_under_way_goes_on(own_area: WarmArea, tmp_path: Path) -> None:
     before = own_area.launch(wait_for=str(tmp_path / "go"))
-    zygote = _parent(own_area.started(before))
+    zygote = parent_of(own_area.started(before))
     own_area.code.write_text(own_area.code.read_text().replace("VERSION = 1", "VERSION = 22"))
     after = own_area.finished(own_area.launch()).run_id
     assert own_area.metadata(after, "version") == 22
@@ -282,7 +289,8 @@ def test_a_run_is_not_executed_unless_its_launcher_says_so(area: WarmArea) -> No
     assert not area.instance.all_logs(run_id, of_type=DagsterEventType.RUN_START)
 
 
-def _parent(pid: int) -> int:
+def parent_of(pid: int) -> int:
+    """The pid of the process that forked it."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 

@@ -1,9 +1,11 @@
 """A code location whose runs do what a test tells them; it imports next to nothing."""
 
+import json
 import os
 import random
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -35,4 +37,14 @@ def made(context: dg.AssetExecutionContext, config: Orders) -> dg.MaterializeRes
 
 
 refresh = dg.define_asset_job("refresh", selection=[made], executor_def=dg.in_process_executor)
-defs = dg.Definitions(assets=[made], jobs=[refresh])
+
+
+@dg.sensor(job=refresh, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+def on_order() -> Iterator[dg.RunRequest]:
+    """One run for each file `order_<name>.json` beside this one, which holds its orders."""
+    for order in Path(__file__).parent.glob("order_*.json"):
+        config = {"ops": {"made": {"config": json.loads(order.read_text())}}}
+        yield dg.RunRequest(run_key=order.name, run_config=config)
+
+
+defs = dg.Definitions(assets=[made], jobs=[refresh], sensors=[on_order])

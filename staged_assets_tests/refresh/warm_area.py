@@ -62,7 +62,7 @@ class WarmArea:
             "run_launcher": launcher,
             "storage": {"custom": storage},
             "telemetry": {"enabled": False},
-            "run_monitoring": {"enabled": True},
+            "run_monitoring": {"enabled": True, "poll_interval_seconds": 1},
         }
         (self.home / "dagster.yaml").write_text(yaml.safe_dump(content))
 
