@@ -78,8 +78,8 @@ def init(
 ) -> None:
     """Look into a database and write a first `sources.yaml`, with mappings by likeness of names and types."""
     from staged_assets.source_proposal import propose, sources_file
+    from staged_assets.sources.connections import database_connection
     from staged_assets.sources.database import describe
-    from staged_assets.sources.models import database_connection
 
     if to.exists():
         raise ConfigurationError(f"{to} is there already: name another file by --to, or move it away.")

@@ -10,7 +10,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from staged_assets.errors import ConfigurationError
-from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System, is_address
+from staged_assets.sources.connections import is_address
+from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System
 from staged_assets.sources.needs import Capabilities, least
 from staged_assets.sources.secrets import REFERENCE, Place, in_url, literal_secrets
 from staged_assets.sources.strict import AT_KEY, nearest

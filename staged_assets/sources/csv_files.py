@@ -14,12 +14,13 @@ from functools import partial
 import pyarrow as pa
 
 from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor
+from staged_assets.sources.connections import CsvConnection
 from staged_assets.sources.expressions import literal
 from staged_assets.sources.file_reading import IncompleteError
 from staged_assets.sources.files import File
 from staged_assets.sources.json_records import is_unicode
 from staged_assets.sources.marks import Mark, Question
-from staged_assets.sources.models import CsvConnection, CsvSystem, FileFeed
+from staged_assets.sources.models import CsvSystem, FileFeed
 from staged_assets.sources.tabular import Rows, read_tabular, tabular_marks
 
 ENDINGS = (".csv", ".csv.gz", ".csv.zst")

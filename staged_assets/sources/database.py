@@ -14,16 +14,9 @@ from staged_assets.sources import (
 )
 from staged_assets.sources.batch import Batch, Cursor
 from staged_assets.sources.change_feed import Lag
+from staged_assets.sources.connections import SCHEMES, DatabaseConnection, SqliteConnection
 from staged_assets.sources.marks import Mark, Question
-from staged_assets.sources.models import (
-    SCHEMES,
-    DatabaseConnection,
-    DatabaseFeed,
-    DatabaseSystem,
-    SqliteConnection,
-    SqliteFeed,
-    SqliteSystem,
-)
+from staged_assets.sources.models import DatabaseFeed, DatabaseSystem, SqliteFeed, SqliteSystem
 from staged_assets.sources.tables import TableInfo
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from staged_assets.errors import ConfigurationError, SourceError
-from staged_assets.sources.models import FolderConnection, is_address
+from staged_assets.sources.connections import FolderConnection, is_address
 from staged_assets.sources.secrets import masked
 
 #: endings of compressed files

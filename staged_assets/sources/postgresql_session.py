@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.sources.batch import BATCH_RECORDS, Gathering
+from staged_assets.sources.connections import DatabaseConnection
 from staged_assets.sources.expressions import literal, quoted
-from staged_assets.sources.models import DatabaseConnection, DatabaseFeed, DatabaseSystem
+from staged_assets.sources.models import DatabaseFeed, DatabaseSystem
 from staged_assets.sources.secrets import masked
 from staged_assets.sources.tables import TableInfo, add_rows, check_columns, missing_table
 

@@ -32,12 +32,14 @@ class Table:
 
     Attributes:
         identity: columns by which the server tells which row was changed; empty where it sends whole rows.
+        is_partitioned: whether its rows are in other tables.
     """
 
     oid: int
     schema: str
     name: str
     identity: tuple[str, ...]
+    is_partitioned: bool
 
     @staticmethod
     def of(source: Source) -> "Table":
@@ -66,7 +68,7 @@ class Table:
                     f" change_feed needs it in the primary key, or `alter table {source.table_name} replica identity"
                     " full`."
                 )
-        return Table(oid, schema, name, identity)
+        return Table(oid, schema, name, identity, kind == "p")
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class _Preparing:
         self._creates = settings_of(feed).create
 
     def prepare(self, cursor: Cursor) -> Prepared:
+        self._check_log()
         reasons = [*self._publish(), *self._have_slot()]
         if "lsn" not in cursor:
             return Prepared(anew=True)
@@ -136,12 +139,22 @@ class _Preparing:
         )
         return Prepared(anew=bool(reasons), problems=problems if reasons else ())
 
+    def _check_log(self) -> None:
+        (level,) = self._connection.row("select current_setting('wal_level')")
+        if level != "logical":
+            raise SourceError(
+                f"{self._what}: the server's wal_level is {level}, but change_feed needs logical: let its"
+                " administrator run `alter system set wal_level = logical` and restart it, or take updated_at instead"
+                " of change_feed."
+            )
+
     def _publish(self) -> list[str]:
         """See that the publication has the table; why the table has to be read anew if it had not."""
         found = self._connection.rows(
-            "select pubinsert and pubupdate and pubdelete and pubtruncate, exists (select from pg_publication_tables"
-            f" as t where t.pubname = p.pubname and schemaname = {literal(self._table.schema)} and tablename ="
-            f" {literal(self._table.name)}) from pg_publication as p where pubname = {literal(self._publication)}"
+            "select pubinsert and pubupdate and pubdelete and pubtruncate, pubviaroot, exists (select from"
+            f" pg_publication_tables as t where t.pubname = p.pubname and schemaname = {literal(self._table.schema)}"
+            f" and tablename = {literal(self._table.name)}) from pg_publication as p"
+            f" where pubname = {literal(self._publication)}"
         )
         name, table = quoted(self._publication), self._source.table_name
         if not found:
@@ -151,11 +164,16 @@ class _Preparing:
             # A slot that is older than its publication can't be read.
             self._drop_slot()
             return ["its publication was not there"]
-        ((is_whole, has_table),) = found
+        ((is_whole, is_by_root, has_table),) = found
         if not is_whole:
             raise SourceError(
                 f"{self._what}: the publication {self._publication} leaves out some kinds of changes: alter publication"
                 f" {name} set (publish = 'insert, update, delete, truncate'), then drop the slot."
+            )
+        if self._table.is_partitioned and not is_by_root:
+            raise SourceError(
+                f"{self._what}: the publication {self._publication} sends changes as of the partitions they are in:"
+                f" alter publication {name} set (publish_via_partition_root = true), then drop the slot."
             )
         if not has_table:
             self._create(f"alter publication {name} add table {table}")

@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor, Gathering
+from staged_assets.sources.connections import SCHEMES, DatabaseConnection
 from staged_assets.sources.marks import LONGEST_QUESTION, Mark, Question, digest
-from staged_assets.sources.models import SCHEMES, DatabaseConnection, DatabaseFeed, DatabaseSystem
+from staged_assets.sources.models import DatabaseFeed, DatabaseSystem
 from staged_assets.sources.secrets import masked
 from staged_assets.sources.tables import (
     DEFAULT_NUMBER,

@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from staged_assets.errors import SourceError
 from staged_assets.sources.batch import Batch, Cursor, Gathering
+from staged_assets.sources.connections import SqliteConnection
 from staged_assets.sources.expressions import literal, quoted
 from staged_assets.sources.marks import Mark, Question, mark_of_database_file
-from staged_assets.sources.models import SqliteConnection, SqliteFeed, SqliteSystem
+from staged_assets.sources.models import SqliteFeed, SqliteSystem
 from staged_assets.sources.tables import TableInfo, add_rows, check_columns, missing_columns, missing_table
 
 

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 
-from staged_assets.sources.models import WebhookConnection
+from staged_assets.sources.connections import WebhookConnection
 
 
 class RefusedError(Exception):

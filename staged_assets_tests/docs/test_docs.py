@@ -15,18 +15,16 @@ from staged_assets.catalogue import DATASETS
 from staged_assets.cli import app
 from staged_assets.settings import DEMO_SOURCES, Settings
 from staged_assets.sources.config import load_sources
+from staged_assets.sources.connections import DatabaseConnection, RestConnection, WebhookConnection
 from staged_assets.sources.models import (
     CONNECTORS,
-    DatabaseConnection,
     DatabaseFeed,
     Defaults,
     EventFeed,
     FileFeed,
-    RestConnection,
     RestFeed,
     RestSystem,
     SqliteFeed,
-    WebhookConnection,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
 from staged_assets.sources.rest_settings import OAuth2Auth, Paging

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,29 @@ def test_every_value_is_that_of_its_line(ran: Ended, command: CommandLine, lines
         )
         for line in lines
     }
+
+
+def test_files_that_arrive_day_by_day_are_refreshed_each_for_itself(
+    command: CommandLine, lines: list[dict[str, str]], tmp_path: Path
+) -> None:
+    arrived = tmp_path / "arrived"
+    arrived.mkdir()
+    shop = CommandLine(tmp_path / "home", {"ONLINE_RETAIL_PATH": str(arrived)})
+    home = CommandLine(shop.home / "examples" / "online_retail")
+    home.share_parsed_project(command.home / "examples" / "online_retail")
+    landed = 0
+    for path in sorted(DATA.glob("*.csv.gz"))[:3]:
+        shutil.copy(path, arrived)
+        landed += sum(line["day"] == path.name[:10] for line in lines)
+        ended = shop.run("--example", "online_retail", "run", "--dataset", "sales", "--json").expect_success()
+        sales = ended.json["datasets"]["sales"]
+        assert (sales["outcome"], sales["landed"], sales["pending"], sales["unexplained"]) == (
+            "published",
+            landed,
+            0,
+            0,
+        )
+        sql = "select count(*), count(distinct _raw_row_id) from staged.dispositions_sales"
+        assert _query(shop, sql) == [(landed, landed)]
+    modes = _query(shop, "select mode from control.refreshes where dataset = 'sales' order by refreshed_at")
+    assert [mode for (mode,) in modes] == ["full", "incremental", "incremental"]

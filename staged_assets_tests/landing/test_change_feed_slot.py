@@ -14,9 +14,9 @@ from staged_assets.sources import database as connector
 from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.config import Sources
 from staged_assets.staging.checks import lag_result
-from staged_assets_tests.landing.change_feeds import change_feed, lag, resolved, slots, state, table
+from staged_assets_tests.landing.change_feeds import change_feed, changes, lag, resolved, slots, state, table
 from staged_assets_tests.landing.raw_rows import land
-from staged_assets_tests.postgres import Database
+from staged_assets_tests.postgres import Database, running_server
 from staged_assets_tests.sources.described import described
 
 Warehouse = duckdb.DuckDBPyConnection
@@ -177,6 +177,57 @@ def test_what_can_not_be_read_is_said_and_left_alone(
     database.execute("insert into visit values (1); update visit set name = 'a'; drop view if exists seen")
     database.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = 'mine'")
     assert slots(database) == []
+
+
+def test_a_server_whose_log_does_not_say_enough_is_said(tmp_path: Path, warehouse: Warehouse) -> None:
+    with running_server({"wal_level": "replica"}) as server:
+        database = Database(server)
+        database.execute("create table visit (id int primary key, name text, text text)")
+        with pytest.raises(
+            SourceError, match="visit: the server's wal_level is replica, but change_feed needs logical"
+        ):
+            land(warehouse, change_feed(tmp_path, database))
+        assert database.rows("select pubname from pg_publication") == []
+        database.connection.close()
+
+
+def test_changes_of_partitions_land_as_those_of_their_table(
+    tmp_path: Path, database: Database, warehouse: Warehouse
+) -> None:
+    database.execute(
+        "drop table visit; create table visit (id int primary key, name text, text text) partition by range (id);"
+        " create table low partition of visit for values from (0) to (10);"
+        " create table high partition of visit for values from (10) to (20);"
+        " insert into visit values (1, 'a'), (11, 'b')"
+    )
+    sources = change_feed(tmp_path, database)
+    assert land(warehouse, sources).landed == 2
+    database.execute("update visit set name = 'c' where id = 11; delete from low where id = 1")
+    database.execute("insert into high values (12, 'd'); update visit set id = 2 where id = 12")
+    database.execute("create table more partition of visit for values from (20) to (30); insert into more values (21)")
+    assert land(warehouse, sources).problems == []
+    assert changes(warehouse)[2:] == [
+        ("11", "c", "upsert"),
+        ("1", None, "delete"),
+        ("12", "d", "upsert"),
+        ("12", None, "delete"),
+        ("2", "d", "upsert"),
+        ("21", None, "upsert"),
+    ]
+    assert state(warehouse) == table(database)
+
+
+def test_a_publication_that_sends_partitions_under_their_own_names_is_said(
+    tmp_path: Path, database: Database, warehouse: Warehouse
+) -> None:
+    database.execute(
+        "drop table visit; create table visit (id int primary key, name text, text text) partition by range (id);"
+        " create publication p for table visit"
+    )
+    with pytest.raises(
+        SourceError, match=r"as of the partitions they are in: .* \(publish_via_partition_root = true\)"
+    ):
+        land(warehouse, change_feed(tmp_path, database, change_feed={"publication": "p"}))
 
 
 def test_rights_that_are_missing_are_said(tmp_path: Path, database: Database, warehouse: Warehouse) -> None:

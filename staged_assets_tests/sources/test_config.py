@@ -11,7 +11,7 @@ import yaml
 from staged_assets.errors import ConfigurationError
 from staged_assets.settings import DEMO_SOURCES
 from staged_assets.sources.config import Sources, load_sources
-from staged_assets.sources.models import RestConnection
+from staged_assets.sources.connections import RestConnection
 
 PROJECT = Path(__file__).parents[2]
 

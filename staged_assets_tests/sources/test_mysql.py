@@ -11,9 +11,9 @@ from staged_assets.errors import SourceError
 from staged_assets.sources import batch as batch_module
 from staged_assets.sources import sql_database
 from staged_assets.sources.config import Sources
+from staged_assets.sources.connections import DatabaseConnection
 from staged_assets.sources.connectors import read_keys
 from staged_assets.sources.database import describe
-from staged_assets.sources.models import DatabaseConnection
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.sources.described import batches, described, last_cursor, records
 
