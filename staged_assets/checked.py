@@ -62,6 +62,27 @@ class Checked:
         return cls(**{**values, "rules": rules, "sample": tuple(values["sample"])})
 
 
+@dataclass(frozen=True)
+class Part:
+    """What an increment has changed of a published table, for the checks of that table.
+
+    Attributes:
+        rows: a relation: the changed rows, as they are now.
+        replaced: a relation: the rows that stood in their place, with the columns that were asked for.
+        after, upto: landing ids between which raw rows are new.
+        dispositions: disposition → raw rows of the whole dataset, as counted increment by increment; None where they
+            were not.
+        standing: check → its result before the increment.
+    """
+
+    rows: str
+    replaced: str
+    after: int
+    upto: int
+    dispositions: Mapping[str, int] | None
+    standing: Mapping[str, Checked]
+
+
 def summed_up(name: str, rules: tuple[Checked, ...]) -> Checked:
     """One result for several rules of a table, which are evaluated together: as grave as the gravest of them."""
     failing = [rule for rule in rules if rule.status != "passed"]

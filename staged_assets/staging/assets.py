@@ -249,7 +249,7 @@ class _StagedAreaRun:
             return
         with self._context.resources.warehouse.get_connection(read_only=True) as connection:
             standing = control.standing(connection, dataset_of(model))
-        found = [standing[name] for name in sorted(names) if name in standing]
+        found = [standing[name].result for name in sorted(names) if name in standing]
         yield from self._results(model, found, unchanged=True)
 
     def _progress(self, step: str, detail: str) -> None:

@@ -28,6 +28,9 @@ create table if not exists control.checks (
     dataset varchar not null, name varchar not null, status varchar not null, checked_at timestamp not null
 );
 alter table control.checks add column if not exists result json;
+alter table control.checks add column if not exists whole_at timestamp;
+alter table control.checks add column if not exists version varchar;
+create table if not exists control.counts (dataset varchar not null, upto bigint not null, counted json not null);
 create table if not exists control.refreshes (
     dataset varchar not null, run_id varchar not null, refreshed_at timestamp not null, mode varchar not null,
     outcome varchar not null, message varchar not null, new_rows bigint not null, seconds double not null,
@@ -92,6 +95,40 @@ class Counts:
         )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """The last result of a check.
+
+    Attributes:
+        whole_at: when the whole of what it is about was last looked at; None where that is not known.
+        version: of the check.
+    """
+
+    result: Checked
+    whole_at: datetime | None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Published dispositions, counted: disposition → rows, reject reason → rows, up to a landing id."""
+
+    upto: int
+    dispositions: dict[str, int]
+    reasons: dict[str, int]
+
+    def changed(self, upto: int, gone: "Counted", come: "Counted") -> "Counted":
+        """After some rows are replaced by others, up to another landing id."""
+        dispositions = _changed(self.dispositions, gone.dispositions, come.dispositions)
+        return Counted(upto, dispositions, _changed(self.reasons, gone.reasons, come.reasons))
+
+
+def _changed(before: dict[str, int], gone: dict[str, int], come: dict[str, int]) -> dict[str, int]:
+    names = {*before, *come}
+    found = {name: before.get(name, 0) - gone.get(name, 0) + come.get(name, 0) for name in names}
+    return {name: rows for name, rows in found.items() if rows}
+
+
 def prepare(connection: DuckDBPyConnection) -> None:
     """Create the control tables and the schemas, where they are missing."""
     connection.execute(_TABLES)
@@ -139,38 +176,71 @@ def set_companion(connection: DuckDBPyConnection, name: str, companion: Companio
 
 
 def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
-    """Count the raw rows of a dataset by what became of them."""
+    """Count the raw rows of a dataset by what became of them; what was counted before is not counted again."""
     raw = f"{RAW_SCHEMA}.{dataset}"
-    published = table_exists(connection, "staged", f"dispositions_{dataset}")
-    found: dict[str, int] = {}
-    reasons: dict[str, int] = {}
-    pending_where = ""
-    if published:
+    kept = counted(connection, dataset)
+    if kept is None:
+        kept = _counted_now(connection, dataset)
         dispositions = f"staged.dispositions_{dataset}"
-        found = dict(
-            connection.execute(
-                f"select disposition, count(distinct _raw_row_id) from {dispositions} group by 1"
-            ).fetchall()
+        new = f" where _landing_id not in (select _landing_id from {dispositions})" if kept.dispositions else ""
+        landed, pending = (
+            _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}") for where in ("", new)
         )
-        reasons = dict(
-            connection.execute(
-                f"""
-                select reason.code || coalesce(':' || reason."column", '') as name, count(*)
-                from (select unnest(_reject_reasons) as reason from {dispositions} where disposition = 'rejected')
-                group by 1 order by 2 desc, 1
-                """
-            ).fetchall()
-        )
-        pending_where = f" where _landing_id not in (select _landing_id from {dispositions})"
-    landed, pending = (
-        _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}") for where in ("", pending_where)
-    )
+    else:
+        landed = _scalar(connection, f"select count(*) from {raw}")
+        pending = _scalar(connection, f"select count(*) from {raw} where _landing_id > {kept.upto}")
     return Counts(
         landed=landed,
         pending=pending,
-        reasons=reasons,
-        **{disposition: found.get(disposition, 0) for disposition in DISPOSITIONS},
+        reasons=dict(sorted(kept.reasons.items(), key=lambda entry: (-entry[1], entry[0]))),
+        **{disposition: kept.dispositions.get(disposition, 0) for disposition in DISPOSITIONS},
     )
+
+
+def counted(connection: DuckDBPyConnection, dataset: str) -> Counted | None:
+    """What was counted when the dataset was last published, where that is what is published now."""
+    row = connection.execute(
+        """
+        select counts.upto, counts.counted from control.counts
+        inner join control.watermarks on watermarks.dataset = counts.dataset and watermarks.landing_id = counts.upto
+        where counts.dataset = ?
+        """,
+        [dataset],
+    ).fetchone()
+    return Counted(row[0], **json.loads(row[1])) if row else None
+
+
+def keep_count(connection: DuckDBPyConnection, dataset: str, found: Counted | None) -> None:
+    """Keep what was counted, in the caller's transaction; None: it is to be counted anew."""
+    connection.execute("delete from control.counts where dataset = ?", [dataset])
+    if found is not None:
+        values = {"dispositions": found.dispositions, "reasons": found.reasons}
+        connection.execute("insert into control.counts values (?, ?, ?)", [dataset, found.upto, json.dumps(values)])
+
+
+def count_whole(connection: DuckDBPyConnection, dataset: str, upto: int) -> None:
+    """Count what was published whole, up to a landing id, and keep it."""
+    found = _counted_now(connection, dataset)
+    connection.execute("begin")
+    keep_count(connection, dataset, Counted(upto, found.dispositions, found.reasons))
+    connection.execute("commit")
+
+
+def count_of(connection: DuckDBPyConnection, relation: str) -> Counted:
+    """The same of a relation with dispositions, each raw row in it once."""
+    found = dict(connection.execute(f"select disposition, count(*) from {relation} group by 1").fetchall())
+    rejected = f"(select unnest(_reject_reasons) as reason from {relation} where disposition = 'rejected')"
+    name = "reason.code || coalesce(':' || reason.\"column\", '')"
+    reasons = connection.execute(f"select {name} as name, count(*) from {rejected} group by 1").fetchall()
+    return Counted(0, found, dict(reasons))
+
+
+def _counted_now(connection: DuckDBPyConnection, dataset: str) -> Counted:
+    relation = f"staged.dispositions_{dataset}"
+    if not table_exists(connection, "staged", f"dispositions_{dataset}"):
+        return Counted(0, {}, {})
+    sql = f"select disposition, count(distinct _raw_row_id) from {relation} group by 1"
+    return Counted(0, dict(connection.execute(sql).fetchall()), count_of(connection, relation).reasons)
 
 
 def record_refresh(connection: DuckDBPyConnection, refresh: DatasetRefresh, run_id: str, counts: Counts) -> None:
@@ -198,14 +268,20 @@ def last_refreshes(connection: DuckDBPyConnection) -> dict[str, DatasetRefresh]:
     return {row[0]: DatasetRefresh(*row) for row in rows}
 
 
-def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, Checked]], at: datetime) -> None:
+def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, Standing]], at: datetime) -> None:
     """Keep the last result of each check of a dataset and its companions."""
-    rows = [(dataset, one.name, one.status, at, json.dumps(one.as_dict())) for dataset, one in results]
+    rows = [
+        (dataset, one.result.name, one.result.status, at, json.dumps(one.result.as_dict()), one.whole_at, one.version)
+        for dataset, one in results
+    ]
     if not rows:
         return
     connection.execute("begin")
-    connection.executemany("delete from control.checks where dataset = ? and name = ?", [row[:2] for row in rows])
-    connection.executemany("insert into control.checks values (?, ?, ?, ?, ?)", rows)
+    connection.execute(
+        "delete from control.checks where dataset || '/' || name in (select unnest(?))",
+        [[f"{dataset}/{name}" for dataset, name, *_ in rows]],
+    )
+    connection.executemany("insert into control.checks values (?, ?, ?, ?, ?, ?, ?)", rows)
     connection.execute("commit")
 
 
@@ -219,10 +295,16 @@ def checks(connection: DuckDBPyConnection) -> dict[str, dict[str, str]]:
     return found
 
 
-def standing(connection: DuckDBPyConnection, dataset: str) -> dict[str, Checked]:
+def standing(connection: DuckDBPyConnection, dataset: str) -> dict[str, Standing]:
     """Check of a dataset or its companions → its last result, with all that it said."""
-    found = connection.execute("select name, result from control.checks where dataset = ?", [dataset]).fetchall()
-    return {name: Checked.from_dict(json.loads(result)) for name, result in found if result is not None}
+    found = connection.execute(
+        "select name, result, whole_at, version from control.checks where dataset = ?", [dataset]
+    ).fetchall()
+    return {
+        name: Standing(Checked.from_dict(json.loads(result)), whole_at, version)
+        for name, result, whole_at, version in found
+        if result is not None
+    }
 
 
 def rows(connection: DuckDBPyConnection, model: str) -> int | None:
@@ -234,15 +316,16 @@ def rows(connection: DuckDBPyConnection, model: str) -> int | None:
     )
 
 
+def tables(connection: DuckDBPyConnection, schema: str) -> set[str]:
+    """The names of a schema's tables and views."""
+    listed = "select table_name from duckdb_tables() where schema_name = $1 union all"
+    found = connection.execute(f"{listed} select view_name from duckdb_views() where schema_name = $1", [schema])
+    return {name for (name,) in found.fetchall()}
+
+
 def table_exists(connection: DuckDBPyConnection, schema: str, name: str) -> bool:
     """Whether a table or view of that name is there."""
-    return bool(
-        _scalar(
-            connection,
-            "select count(*) from information_schema.tables where table_schema = ? and table_name = ?",
-            [schema, name],
-        )
-    )
+    return name in tables(connection, schema)
 
 
 def _scalar(connection: DuckDBPyConnection, sql: str, parameters: list[str] | None = None) -> int:

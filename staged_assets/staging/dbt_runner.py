@@ -67,6 +67,34 @@ class DbtRunner:
         Raises:
             RefreshError: dbt itself could not run (not: a node failed).
         """
+        return {
+            result.node.name: NodeResult(
+                result.node.name,
+                str(result.status),
+                without_values(result.message or ""),
+                float(result.execution_time),
+                result.failures,
+                str(getattr(result.node, "compiled_code", None) or "").strip(),
+            )
+            for result in self._invoke(command, select, variables, on_node)
+        }
+
+    def compile(self, select: Iterable[str], variables: Mapping[str, Any]) -> dict[str, str]:
+        """Model → its SQL.
+
+        Raises:
+            RefreshError: a model does not compile.
+        """
+        found = {}
+        for result in self._invoke("compile", select, variables, None):
+            if str(result.status) != "success":
+                raise RefreshError(f"{result.node.name} does not compile: {without_values(str(result.message))}")
+            found[result.node.name] = str(result.node.compiled_code)
+        return found
+
+    def _invoke(
+        self, command: str, select: Iterable[str], variables: Mapping[str, Any], on_node: OnNode | None
+    ) -> list[Any]:
         from dbt.cli.main import dbtRunner
 
         callbacks = [_on_event(on_node)] if on_node else []
@@ -81,17 +109,7 @@ class DbtRunner:
                 _release_handles()
         if outcome.result is None:
             raise RefreshError(f"dbt {command} could not run: {without_values(str(outcome.exception))}")
-        return {
-            result.node.name: NodeResult(
-                result.node.name,
-                str(result.status),
-                without_values(result.message or ""),
-                float(result.execution_time),
-                result.failures,
-                str(getattr(result.node, "compiled_code", None) or "").strip(),
-            )
-            for result in outcome.result.results  # type: ignore[union-attr]
-        }
+        return list(outcome.result.results)  # type: ignore[union-attr]
 
 
 def _release_handles() -> None:

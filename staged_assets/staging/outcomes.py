@@ -1,13 +1,13 @@
 """What a refresh is to do, what becomes of it, and what it asks of the audit."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from duckdb import DuckDBPyConnection
 
-from staged_assets.checked import Checked
+from staged_assets.checked import Checked, Part
 from staged_assets.staging import control
 
 
@@ -68,8 +68,25 @@ class TableChecks(Protocol):
     def of(self, dataset: str) -> Sequence[TableCheck]:
         """The checks of a dataset's table."""
 
-    def evaluate(self, connection: DuckDBPyConnection, dataset: str, names: Collection[str]) -> Iterable[Checked]:
-        """Evaluate some of them; they only read."""
+    @property
+    def version(self) -> str:
+        """Of what the checks are: a result of another one tells nothing of these."""
+
+    @property
+    def whole_every(self) -> timedelta:
+        """How long the checks of increments may rely on the last look at the whole table."""
+
+    def asked_of_replaced(self, dataset: str, standing: Mapping[str, Checked]) -> Sequence[str]:
+        """Columns of the rows that an increment replaces, which its checks will ask for."""
+
+    def evaluate(
+        self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None
+    ) -> Iterable[Checked]:
+        """Evaluate some of them; they only read.
+
+        Args:
+            part: only this has changed since the standing results were found.
+        """
 
 
 @dataclass(frozen=True)

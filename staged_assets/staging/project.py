@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from staged_assets.checked import Status
 from staged_assets.errors import RefreshError
 from staged_assets.settings import PACKAGE, Settings
 
@@ -46,12 +47,16 @@ class DataTest:
         model: that it is attached to.
         datasets: that it reads.
         column: that it is about, None where it is about several.
+        relation: the model's, as it stands in the test's SQL.
+        status: what the test is when it finds something.
     """
 
     name: str
     model: str
     datasets: frozenset[str]
     column: str | None = None
+    relation: str = ""
+    status: Status = "failed"
 
 
 class StagingProject:
@@ -136,6 +141,7 @@ class StagingProject:
         with _parsing:
             return _parsed.get(self.fingerprint) or self.parse()
 
+    @cached_property
     def models(self) -> dict[str, Mapping[str, Any]]:
         """The project's models, by name."""
         return {
@@ -143,6 +149,15 @@ class StagingProject:
             for node in self.manifest["nodes"].values()
             if node["resource_type"] == "model" and node["package_name"] == PROJECT_NAME
         }
+
+    def audited_models(self, dataset: str) -> list[str]:
+        """What is published of a dataset after its audit, key by key: dispositions, staged rows, then companions."""
+        first = [f"dispositions_{dataset}", f"stg_{dataset}"]
+        return first + [
+            name
+            for name, node in self.models.items()
+            if name.startswith(f"stg_{dataset}__") and node["config"]["materialized"] == "audited"
+        ]
 
     def upstream_models(self, model: str) -> set[str]:
         """Names of all models that a model depends on, directly or not."""
@@ -160,7 +175,7 @@ class StagingProject:
     @cached_property
     def companions(self) -> dict[str, frozenset[str]]:
         """Companion → the datasets that it is made from, each companion after those that it is made from."""
-        names = [name for name in self.models() if name.startswith("stg_") and "__" in name]
+        names = [name for name in self.models if name.startswith("stg_") and "__" in name]
         upstream = {name: self.upstream_models(name) for name in names}
         return {
             name: frozenset({dataset_of(name)} | {dataset_of(model) for model in upstream[name]})
@@ -169,6 +184,7 @@ class StagingProject:
 
     def tests(self) -> list[DataTest]:
         """The project's data tests that are attached to a model."""
+        nodes = self.manifest["nodes"]
         return [
             DataTest(
                 node["name"],
@@ -179,8 +195,10 @@ class StagingProject:
                     if parent.startswith("model.")
                 ),
                 node["column_name"],
+                nodes[node["attached_node"]]["relation_name"],
+                "warned" if str(node["config"]["severity"]).lower() == "warn" else "failed",
             )
-            for node in self.manifest["nodes"].values()
+            for node in nodes.values()
             if node["resource_type"] == "test" and node.get("attached_node")
         ]
 

@@ -4,23 +4,26 @@ Knows no Dagster. Every step can be repeated: a refresh that was killed anywhere
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import duckdb
-from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import RefreshError, without_values
+from staged_assets.landing.land import transaction
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import max_landing_id, prepare
-from staged_assets.landing.warehouse import connect
+from staged_assets.landing.session import Session
 from staged_assets.settings import Settings
 from staged_assets.staging import control
+from staged_assets.staging.compiled import CompiledModels
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.increment import Increments
 from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
-from staged_assets.staging.project import StagingProject
-from staged_assets.staging.verify import Verification, Verified
+from staged_assets.staging.project import StagingProject, dataset_of
+from staged_assets.staging.verify import Changes, Verification, Verified
 
 OnProgress = Callable[[str, str], None]
 
@@ -54,6 +57,10 @@ class Refresh:
         self._on_progress = on_progress
         self._checks = checks
         self._dbt = DbtRunner(project)
+        self._session = Session(settings)
+        self._compiled = CompiledModels(project, self._dbt, formats, self._session.release)
+        self._increments = Increments(self._session, project, self._compiled, on_progress)
+        self._known_rules: dict[str, str] = {}
 
     def run(
         self,
@@ -74,60 +81,154 @@ class Refresh:
         Yields:
             one outcome for each dataset and companion.
         """
+        with self._session:
+            outcomes = self._run(datasets, companions, full, run_id)
+        yield from outcomes.values()
+
+    def _run(
+        self, datasets: Collection[str], companions: Collection[str], full: Collection[str], run_id: str
+    ) -> dict[str, Outcome]:
         at = datetime.now(UTC).replace(tzinfo=None)
         plan = self.plan(datasets, full)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
         results: dict[str, NodeResult] = {}
-
         if to_do:
             self._seed_once()
-            results = self._dbt_run("run", to_do, self._written(to_do), phase="write")
+            results = self._write(to_do, outcomes, at)
             for name, state in to_do.items():
-                self._judge_written(name, outcomes[name], results)
                 self._judge_audited(name, outcomes[name], state, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions_to_make(companions, outcomes, to_publish)
-        if to_publish or made:
-            self._seed_once()
-            self._mark_full(to_publish)
-            published = self._dbt_run("run", to_publish, [*self._published(to_publish), *made], phase="publish")
-            for name in to_publish:
-                self._judge_published(name, outcomes[name], published)
-            for name, result in published.items():
-                results[name] = result.after(results.get(name))
+        partly = self._to_make_partly(made, to_publish)
+        standing = self._publish_increments(to_publish, outcomes, partly)
+        results = self._publish_whole(to_publish, outcomes, [c for c in made if c not in partly], results)
+        results |= self._make_partly(partly, outcomes)
         for name in to_do:
-            outcomes[name].seconds = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
+            of_nodes = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
+            outcomes[name].seconds = of_nodes + self._increments.seconds.pop(name, 0.0)
         ready = self._finish(
             outcomes, to_publish, [c for c in made if c in results and results[c].succeeded], at, run_id
         )
         for companion in companions:
             outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
         self._count_rows(outcomes)
-        self._verify(outcomes, ready, at)
-        yield from outcomes.values()
+        self._verify(outcomes, ready, at, self._changes(standing, to_publish, outcomes, partly))
+        if standing:
+            self._increments.forget(standing, partly)
+        return outcomes
+
+    def _write(
+        self, to_do: Mapping[str, State], outcomes: Mapping[str, Outcome], at: datetime
+    ) -> dict[str, NodeResult]:
+        """Write the candidates: whole ones by dbt, increments by what dbt has compiled."""
+        whole = {name: state for name, state in to_do.items() if state.mode == "full"}
+        increments = {name: state for name, state in to_do.items() if state.mode == "incremental"}
+        results = self._dbt_run("run", whole, self._written(whole), phase="write") if whole else {}
+        for name in whole:
+            self._judge_written(name, outcomes[name], results)
+        self._increments.prepare(increments)
+        for name, state in increments.items():
+            with self._noting_errors(outcomes[name]):
+                self._increments.write(name, state, at)
+        return results
+
+    @contextmanager
+    def _noting_errors(self, outcome: Outcome) -> Iterator[None]:
+        """What the engine can't do fails this one alone."""
+        try:
+            yield
+        except duckdb.Error as error:
+            outcome.status, outcome.message = "failed", f"{outcome.name}: {without_values(str(error))}"
+
+    def _publish_increments(
+        self, to_publish: Mapping[str, State], outcomes: Mapping[str, Outcome], partly: Mapping[str, str]
+    ) -> dict[str, dict[str, control.Standing]]:
+        """Publish the increments.
+
+        Returns:
+            dataset → its checks' results before.
+        """
+        found = {}
+        for name, state in to_publish.items():
+            if state.mode != "incremental":
+                continue
+            with self._noting_errors(outcomes[name]):
+                standing = control.standing(self._session.connection, name)
+                results = {check: one.result for check, one in standing.items()}
+                keep = self._checks.asked_of_replaced(name, results) if self._checks else ()
+                for companion in [c for c, dataset in partly.items() if dataset == name]:
+                    self._increments.touch(companion, name)
+                self._increments.publish(name, state.upto, keep)
+                found[name] = standing
+        return found
+
+    def _publish_whole(
+        self, to_publish: Mapping[str, State], outcomes: Mapping[str, Outcome], companions: Sequence[str],
+        results: Mapping[str, NodeResult],
+    ) -> dict[str, NodeResult]:  # fmt: skip
+        whole = {name: state for name, state in to_publish.items() if state.mode == "full"}
+        if not whole and not companions:
+            return dict(results)
+        self._seed_once()
+        for name in whole:
+            control.forget_watermark(self._session.connection, name)
+        published = self._dbt_run("run", whole, [*self._published(whole), *companions], phase="publish")
+        for name in whole:
+            self._judge_published(name, outcomes[name], published)
+        return {**results, **{name: result.after(results.get(name)) for name, result in published.items()}}
+
+    def _to_make_partly(self, made: Mapping[str, bool], to_publish: Mapping[str, State]) -> dict[str, str]:
+        """Companions that were current and are made from one dataset with an increment → that dataset."""
+        found = {}
+        for companion, was_current in made.items():
+            dataset = self._project.models[companion]["config"].get("touched_by")
+            published = self._project.companions[companion] & set(to_publish)
+            if was_current and published == {dataset} and to_publish[dataset].mode == "incremental":
+                found[companion] = dataset
+        return found
+
+    def _make_partly(self, partly: Mapping[str, str], outcomes: Mapping[str, Outcome]) -> dict[str, NodeResult]:
+        results = {}
+        for companion, dataset in partly.items():
+            if not outcomes[dataset].good:
+                continue
+            outcome = Outcome(companion, None, "success")
+            with self._noting_errors(outcome):
+                self._increments.make(companion, self._companion_rules(companion))
+            status = "success" if outcome.status == "success" else "error"
+            seconds = self._increments.seconds.pop(companion)
+            results[companion] = NodeResult(companion, status, outcome.message, seconds, None)
+        return results
 
     def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
         """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
-        with connect(self._settings) as connection:
-            prepare(connection)
-            control.prepare(connection)
-            known = control.watermarks(connection)
-            plan = {}
-            for name in datasets:
-                watermark = known.get(name)
-                upto = max_landing_id(connection, name)
-                released = self._gate.released_upto(connection, name) if self._gate else None
-                if released is not None and (watermark is None or released > watermark.landing_id):
-                    upto = released
-                rules = self._project.rules_version(name, self._formats_of([name]))
-                if name in full or watermark is None or watermark.rule_set_version != rules:
-                    plan[name] = State("full", 0, upto, rules)
-                elif upto > watermark.landing_id:
-                    plan[name] = State("incremental", watermark.landing_id, upto, rules)
-                else:
-                    plan[name] = State("none", watermark.landing_id, upto, rules)
-            return plan
+        connection = self._session.connection
+        prepare(connection)
+        control.prepare(connection)
+        known = control.watermarks(connection)
+        published = control.tables(connection, "staged")
+        plan = {}
+        for name in datasets:
+            watermark = known.get(name)
+            upto = max_landing_id(connection, name)
+            released = self._gate.released_upto(connection, name) if self._gate else None
+            if released is not None and (watermark is None or released > watermark.landing_id):
+                upto = released
+            rules = self._rules(name)
+            there = published.issuperset([f"quarantine_{name}", *self._project.audited_models(name)])
+            if name in full or watermark is None or watermark.rule_set_version != rules or not there:
+                plan[name] = State("full", 0, upto, rules)
+            elif upto > watermark.landing_id:
+                plan[name] = State("incremental", watermark.landing_id, upto, rules)
+            else:
+                plan[name] = State("none", watermark.landing_id, upto, rules)
+        return plan
+
+    def _rules(self, dataset: str) -> str:
+        if dataset not in self._known_rules:
+            self._known_rules[dataset] = self._project.rules_version(dataset, self._formats_of([dataset]))
+        return self._known_rules[dataset]
 
     def _formats_of(self, datasets: Iterable[str]) -> dict[str, Any]:
         return {system: self._formats[system] for name in datasets for system in self._feeds.get(name, ())}
@@ -144,21 +245,21 @@ class Refresh:
 
     def _seed_once(self) -> None:
         """Load the reference data, unless it is there as this state of the project has it."""
-        with connect(self._settings) as connection:
-            connection.execute("create table if not exists control.reference (fingerprint varchar not null)")
-            row = connection.execute("select fingerprint from control.reference").fetchone()
+        connection = self._session.connection
+        connection.execute("create table if not exists control.reference (fingerprint varchar not null)")
+        row = connection.execute("select fingerprint from control.reference").fetchone()
         if row and row[0] == self._project.fingerprint:
             return
         self._on_progress("reference data", "loading")
+        self._session.release()
         failed = [
             r for r in self._dbt.run("seed --full-refresh", ["resource_type:seed"], {}).values() if not r.succeeded
         ]
         if failed:
             raise RefreshError(f"The reference data {failed[0].name} could not be loaded: {failed[0].message}")
-        with connect(self._settings) as connection:
-            connection.execute("begin; delete from control.reference")
-            connection.execute("insert into control.reference values (?)", [self._project.fingerprint])
-            connection.execute("commit")
+        with transaction(self._session.connection):
+            self._session.connection.execute("delete from control.reference")
+            self._session.connection.execute("insert into control.reference values (?)", [self._project.fingerprint])
 
     def _dbt_run(
         self, command: str, states: Mapping[str, State], select: Sequence[str], *, phase: str
@@ -168,37 +269,14 @@ class Refresh:
             "refresh": {name: state.variables() for name, state in states.items()},
             "phase": phase,
         }
+        self._session.release()
         return self._dbt.run(command, select, variables, lambda node, status: self._on_progress(phase, node))
 
     def _written(self, datasets: Collection[str]) -> list[str]:
-        return [
-            model
-            for name in datasets
-            for model in (
-                f"base_{name}",
-                f"dispositions_{name}",
-                f"stg_{name}",
-                *self._audited_companions(name),
-            )
-        ]
+        return [m for name in datasets for m in (f"base_{name}", *self._project.audited_models(name))]
 
     def _published(self, datasets: Collection[str]) -> list[str]:
-        return [
-            model
-            for name in datasets
-            for model in (
-                f"dispositions_{name}", f"stg_{name}", f"quarantine_{name}", *self._audited_companions(name),
-            )
-        ]  # fmt: skip
-
-    def _audited_companions(self, dataset: str) -> list[str]:
-        """Companions that are written and published with their dataset, key by key."""
-        models = self._project.models()
-        return [
-            name
-            for name in models
-            if name.startswith(f"stg_{dataset}__") and models[name]["config"]["materialized"] == "audited"
-        ]
+        return [m for name in datasets for m in (*self._project.audited_models(name), f"quarantine_{name}")]
 
     def _judge_written(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
         self._note_failure(outcome, results, self._written([name]))
@@ -207,13 +285,13 @@ class Refresh:
         if self._gate is None or outcome.status != "published":
             return
         self._on_progress("audit", outcome.name)
-        with connect(self._settings) as connection:
-            try:
-                result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
-            except duckdb.Error as error:
-                outcome.status = "failed"
-                outcome.message = f"the audit could not run: {without_values(str(error))}"
-                return
+        connection = self._session.connection
+        try:
+            result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
+        except duckdb.Error as error:
+            outcome.status = "failed"
+            outcome.message = f"the audit could not run: {without_values(str(error))}"
+            return
         outcome.audit = result
         if result.blocking:
             outcome.status, outcome.message = "held", result.summary
@@ -230,44 +308,45 @@ class Refresh:
                 outcome.message = f"{model}: {result.message if result else 'was not run'}"
                 return
 
-    def _mark_full(self, states: Mapping[str, State]) -> None:
-        with connect(self._settings) as connection:
-            for name, state in states.items():
-                if state.mode == "full":
-                    control.forget_watermark(connection, name)
-
     def _companions_to_make(
         self, companions: Collection[str], outcomes: Mapping[str, Outcome], published: Collection[str]
-    ) -> list[str]:
-        """Those that are not as what they are made from is or will now be, and are made from nothing that can't be."""
-        with connect(self._settings, read_only=True) as connection:
-            known = control.watermarks(connection)
-            current = {c for c in companions if self._is_current(connection, c, known)}
+    ) -> dict[str, bool]:
+        """Those that are not as what they are made from is or will now be, and are made from nothing that can't be.
+
+        Returns:
+            companion → whether it is as what it is made from still is.
+        """
+        connection = self._session.connection
+        known = control.watermarks(connection)
+        made = control.companions(connection)
+        there = control.tables(connection, "staged")
+        current = {c for c in companions if c in there and self._is_current(c, made.get(c), known)}
         ready = set(known) | set(published)
-        audited = {model for name in DATASETS for model in self._audited_companions(name)}
-        return [
-            companion
+        audited = {model for name in DATASETS for model in self._project.audited_models(name)}
+        return {
+            companion: companion in current
             for companion in companions
             if companion not in audited
             and self._project.companions[companion] <= ready
             and (companion not in current or self._project.companions[companion] & set(published))
             and all(outcomes[d].good for d in self._project.companions[companion] if d in outcomes)
-        ]
+        }
 
     def _is_current(
-        self, connection: DuckDBPyConnection, companion: str, known: Mapping[str, control.Watermark]
+        self, companion: str, made: control.Companion | None, known: Mapping[str, control.Watermark]
     ) -> bool:
         """Whether it was made, by these rules, after all that it is made from was last published."""
-        made = control.companions(connection).get(companion)
         return (
             made is not None
             and made.rule_set_version == self._companion_rules(companion)
             and all(made.made_at >= known[name].refreshed_at for name in self._made_from(companion) if name in known)
-            and control.table_exists(connection, "staged", companion)
         )
 
     def _companion_rules(self, companion: str) -> str:
-        return self._project.companion_version(companion, self._formats_of(self._made_from(companion)))
+        if companion not in self._known_rules:
+            formats = self._formats_of(self._made_from(companion))
+            self._known_rules[companion] = self._project.companion_version(companion, formats)
+        return self._known_rules[companion]
 
     def _made_from(self, companion: str) -> list[str]:
         return sorted(self._project.companions[companion])
@@ -285,24 +364,26 @@ class Refresh:
         Returns:
             the datasets that are published, now or before.
         """
-        with connect(self._settings) as connection:
-            for name, state in published.items():
-                if outcomes[name].good:
-                    control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
-                    if self._gate:
-                        audit = outcomes[name].audit
-                        self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
-            for companion in made:
-                control.set_companion(connection, companion, control.Companion(at, self._companion_rules(companion)))
-            for name, outcome in outcomes.items():
-                outcome.counts = control.count(connection, name)
-                entry = control.DatasetRefresh(
-                    name, at, outcome.mode, outcome.status, outcome.message, outcome.new_rows, outcome.seconds
-                )
-                control.record_refresh(connection, entry, run_id, outcome.counts)
-            audits = [(name, one.audit.checked) for name, one in outcomes.items() if one.audit]
-            control.record_checks(connection, audits, at)
-            return control.watermarks(connection)
+        connection = self._session.connection
+        for name, state in published.items():
+            if outcomes[name].good:
+                control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
+                if control.counted(connection, name) is None:
+                    control.count_whole(connection, name, state.upto)
+                if self._gate:
+                    audit = outcomes[name].audit
+                    self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
+        for companion in made:
+            control.set_companion(connection, companion, control.Companion(at, self._companion_rules(companion)))
+        for name, outcome in outcomes.items():
+            outcome.counts = control.count(connection, name)
+            entry = control.DatasetRefresh(
+                name, at, outcome.mode, outcome.status, outcome.message, outcome.new_rows, outcome.seconds
+            )
+            control.record_refresh(connection, entry, run_id, outcome.counts)
+        audits = [(name, control.Standing(one.audit.checked, None)) for name, one in outcomes.items() if one.audit]
+        control.record_checks(connection, audits, at)
+        return control.watermarks(connection)
 
     def _companion_outcome(
         self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, NodeResult]
@@ -320,39 +401,60 @@ class Refresh:
         return outcome
 
     def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:
-        with connect(self._settings, read_only=True) as connection:
-            for outcome in outcomes.values():
-                if outcome.good:
-                    outcome.rows = control.rows(connection, outcome.name)
+        there = control.tables(self._session.connection, "staged")
+        for outcome in outcomes.values():
+            if outcome.good and outcome.name in there:
+                outcome.rows = control.rows(self._session.connection, outcome.name)
 
-    def _verify(self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime) -> None:
+    def _changes(
+        self, standing: Mapping[str, Mapping[str, control.Standing]], to_publish: Mapping[str, State],
+        outcomes: Mapping[str, Outcome], partly: Mapping[str, str],
+    ) -> dict[str, Changes]:  # fmt: skip
+        """Model → what an increment has changed of it."""
+        found = {}
+        for name, before in standing.items():
+            if not outcomes[name].good:
+                continue
+            results = {check: one.result for check, one in before.items()}
+            part = self._increments.part(name, to_publish[name], results)
+            found[f"stg_{name}"] = Changes(part, before, to_publish)
+        for companion, name in partly.items():
+            if outcomes[companion].status == "published":
+                before = standing[name] if dataset_of(companion) == name else self._standing_of(companion)
+                part = self._increments.part_of_companion(companion)
+                found[companion] = Changes(part, before, to_publish)
+        return found
+
+    def _standing_of(self, companion: str) -> dict[str, control.Standing]:
+        return control.standing(self._session.connection, dataset_of(companion))
+
+    def _verify(
+        self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime, changes: Mapping[str, Changes]
+    ) -> None:
         """Check what was published and what has not been checked since; a check that can't run fails the outcome."""
         due = self._verification.due(outcomes.values(), ready)
         if not due:
             return
         self._on_progress("verify", f"{sum(map(len, due.values()))} checks")
         by_model = {outcome.name: outcome for outcome in outcomes.values()}
-        found = self._verification.run(due, at)
+        found = self._verification.run(due, at, changes)
         for model, results in found.results.items():
             by_model[model].checks += results
         for model, problem in found.problems.items():
             by_model[model].status, by_model[model].message = "failed", problem
 
     def check(self, wanted: Mapping[str, Collection[str]]) -> Verified:
-        """Run checks by themselves, on what is published now.
+        """Run checks by themselves, on all of what is published now.
 
         Args:
             wanted: model → names of its checks.
         """
         at = datetime.now(UTC).replace(tzinfo=None)
-        with connect(self._settings) as connection:
-            control.prepare(connection)
-        self._on_progress("verify", f"{sum(map(len, wanted.values()))} checks")
-        return self._verification.run(wanted, at)
+        with self._session as session:
+            control.prepare(session.connection)
+            self._on_progress("verify", f"{sum(map(len, wanted.values()))} checks")
+            return self._verification.run(wanted, at)
 
     @cached_property
     def _verification(self) -> Verification:
-        def run_tests(names: list[str]) -> dict[str, NodeResult]:
-            return self._dbt_run("test", {}, names, phase="all")
-
-        return Verification(self._settings, self._project, run_tests, self._checks)
+        return Verification(self._session, self._project, self._compiled.tests, self._checks)

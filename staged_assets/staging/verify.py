@@ -1,26 +1,25 @@
-"""The checks on what is published, dbt tests and whole-table checks, after a refresh or by themselves."""
+"""The checks on what is published, dbt tests and table checks, after a refresh or by themselves."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import duckdb
-from duckdb import DuckDBPyConnection
 
-from staged_assets.checked import Checked, Status
+from staged_assets.checked import Checked, Part
 from staged_assets.errors import without_values
 from staged_assets.landing.layout import DATASETS
-from staged_assets.landing.warehouse import connect
-from staged_assets.settings import Settings
+from staged_assets.landing.session import Session
 from staged_assets.staging import control
-from staged_assets.staging.dbt_runner import NodeResult
 from staged_assets.staging.outcomes import Outcome, TableChecks
 from staged_assets.staging.project import DataTest, StagingProject, dataset_of
 
 #: Raw row ids that the result of a dbt test names, at most.
 SAMPLE = 5
 
-RunTests = Callable[[list[str]], Mapping[str, NodeResult]]
+#: Gives the SQL of dbt tests by name.
+CompileTests = Callable[[list[str]], Mapping[str, str]]
 #: Model → names of its checks.
 Wanted = dict[str, set[str]]
 
@@ -37,27 +36,38 @@ class Verified:
     results: dict[str, list[Checked]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
-    def add(self, model: str, result: Checked) -> None:
-        """One more result."""
-        self.results.setdefault(model, []).append(result)
+
+@dataclass(frozen=True)
+class Changes:
+    """What an increment has changed of a model.
+
+    Attributes:
+        standing: check → its result before.
+        published: the datasets that were published in the same refresh.
+    """
+
+    part: Part
+    standing: Mapping[str, control.Standing]
+    published: Collection[str]
 
 
 class Verification:
     """Runs checks on what is published, and records what they say.
 
     Args:
-        run_tests: runs dbt tests by name.
+        session: the connection to the warehouse.
+        compile_tests: gives the SQL of dbt tests.
         tables: the checks beside the dbt tests.
     """
 
     def __init__(
-        self, settings: Settings, project: StagingProject, run_tests: RunTests, tables: TableChecks | None
+        self, session: Session, project: StagingProject, compile_tests: CompileTests, tables: TableChecks | None
     ) -> None:
-        self._settings = settings
+        self._session = session
+        self._project = project
         self._tests = {test.name: test for test in project.tests()}
+        self._compile_tests = compile_tests
         self._tables = tables
-        self._with_row_ids = {name for name, node in project.models().items() if "_raw_row_id" in node["columns"]}
-        self._run_tests = run_tests
 
     def due(self, outcomes: Iterable[Outcome], ready: Collection[str]) -> Wanted:
         """What is to be checked after a refresh: what was published, and what has not been checked since it was.
@@ -65,8 +75,7 @@ class Verification:
         Args:
             ready: the datasets that are published, now or before.
         """
-        with connect(self._settings, read_only=True) as connection:
-            known = control.checks(connection)
+        known = control.checks(self._session.connection)
         outcomes = list(outcomes)
         published = {one.dataset for one in outcomes if one.dataset and one.status == "published"}
         wanted: Wanted = {}
@@ -93,65 +102,95 @@ class Verification:
             and (outcome.status == "published" or name not in known)
         }
 
-    def run(self, wanted: Mapping[str, Collection[str]], at: datetime) -> Verified:
-        """Run checks, and record their results. What can't be run is a problem, and never a failed check."""
+    def run(
+        self, wanted: Mapping[str, Collection[str]], at: datetime, changes: Mapping[str, Changes] | None = None
+    ) -> Verified:
+        """Run checks, and record their results. What can't be run is a problem, and never a failed check.
+
+        Args:
+            changes: model → what alone has changed of it since its checks last were run.
+        """
         found = Verified()
-        with connect(self._settings, read_only=True) as connection:
-            missing = [model for model in wanted if not control.table_exists(connection, "staged", model)]
-        found.problems = {m: f"{m} was never published: run `staged-assets run` first" for m in missing}
-        there = {model: set(names) for model, names in wanted.items() if model not in missing}
-        tests = [name for names in there.values() for name in sorted(names) if name in self._tests]
-        results = self._run_tests(tests) if tests else {}
-        with connect(self._settings, read_only=True) as connection:
-            self._note_tests(connection, results, found)
-            for model, names in there.items():
-                self._evaluate(connection, model, names - self._tests.keys(), found)
-        records = [(dataset_of(model), one) for model, listed in found.results.items() for one in listed]
-        with connect(self._settings) as connection:
-            control.record_checks(connection, records, at)
+        queries = self._compile_tests([n for names in wanted.values() for n in sorted(names) if n in self._tests])
+        there = control.tables(self._session.connection, "staged")
+        records: list[tuple[str, control.Standing]] = []
+        for model, names in wanted.items():
+            if model not in there:
+                found.problems[model] = f"{model} was never published: run `staged-assets run` first"
+                continue
+            of_model = (changes or {}).get(model)
+            of_part = {name for name in names if of_model and self._can_be_of_part(model, name, of_model, at)}
+            for one in self._results(model, names, of_part, queries, of_model, found.problems):
+                found.results.setdefault(model, []).append(one)
+                whole_at = of_model.standing[one.name].whole_at if of_model and one.name in of_part else at
+                records.append((dataset_of(model), control.Standing(one, whole_at, self._version)))
+        control.record_checks(self._session.connection, records, at)
         return found
 
-    def _evaluate(self, connection: DuckDBPyConnection, model: str, names: Collection[str], found: Verified) -> None:
-        if not names or self._tables is None or model.removeprefix("stg_") not in DATASETS:
-            return
-        try:
-            for one in self._tables.evaluate(connection, model.removeprefix("stg_"), names):
-                found.add(model, one)
-        except duckdb.Error as error:
-            found.problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
+    @property
+    def _version(self) -> str:
+        return self._project.fingerprint + (self._tables.version if self._tables else "")
 
-    def _note_tests(self, connection: DuckDBPyConnection, results: Mapping[str, NodeResult], found: Verified) -> None:
-        rows: dict[str, int] = {}
-        for name, result in results.items():
-            test = self._tests[name]
-            if not result.succeeded:
-                found.problems[test.model] = f"check {name} could not run: {result.message}"
-                continue
-            if test.model not in rows:
-                rows[test.model] = control.rows(connection, test.model) or 0
-            found.add(test.model, self._checked(connection, test, result, rows[test.model]))
-
-    def _checked(self, connection: DuckDBPyConnection, test: DataTest, result: NodeResult, rows: int) -> Checked:
-        statuses: dict[str, Status] = {"pass": "passed", "warn": "warned"}
-        status = statuses.get(result.status, "failed")
-        failing = result.failures or 0
-        return Checked(
-            test.name,
-            status,
-            failing=failing,
-            rows=rows,
-            seconds=result.seconds,
-            column=test.column,
-            message=f"{failing} of {rows} rows" if test.column else f"{failing} found in {rows} rows",
-            sample=() if status == "passed" else self._sample(connection, test, result.query),
-            query=result.query,
+    def _can_be_of_part(self, model: str, name: str, changes: Changes, at: datetime) -> bool:
+        """Whether all else that a check is about is known from its standing result."""
+        standing = changes.standing.get(name)
+        if standing is None or standing.whole_at is None or standing.version != self._version or not self._tables:
+            return False
+        test = self._tests.get(name)
+        checks = self._tables.of(dataset_of(model))
+        reads = test.datasets if test else next(check.reads for check in checks if check.name == name)
+        return (
+            at - standing.whole_at < self._tables.whole_every
+            and not (set(reads) - {dataset_of(model)}) & set(changes.published)
+            and not (test and standing.result.failing)
         )
 
-    def _sample(self, connection: DuckDBPyConnection, test: DataTest, query: str) -> tuple[Mapping[str, str], ...]:
+    def _results(
+        self, model: str, names: Collection[str], of_part: Collection[str], queries: Mapping[str, str],
+        changes: Changes | None, problems: dict[str, str],
+    ) -> Iterator[Checked]:  # fmt: skip
+        for name in sorted(set(names) & queries.keys()):
+            part = changes.part if changes and name in of_part else None
+            try:
+                yield self._tested(self._tests[name], queries[name], part)
+            except duckdb.Error as error:
+                problems[model] = f"check {name} could not run: {without_values(str(error))}"
+        others = set(names) - self._tests.keys()
+        if not others or self._tables is None or model.removeprefix("stg_") not in DATASETS:
+            return
+        try:
+            for listed, part in (
+                (others & set(of_part), changes.part if changes else None),
+                (others - set(of_part), None),
+            ):
+                if listed:
+                    yield from self._tables.evaluate(self._session.connection, dataset_of(model), listed, part)
+        except duckdb.Error as error:
+            problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
+
+    def _tested(self, test: DataTest, query: str, part: Part | None) -> Checked:
+        """A data test, on all of its model or on what has changed of it."""
+        started = time.perf_counter()
+        looked_at = query.replace(test.relation, part.rows) if part else query
+        failing = self._number(f"select count(*) from ({looked_at})")
+        rows = self._number(f"select count(*) from staged.{test.model}")
+        return Checked(
+            test.name,
+            "passed" if not failing else test.status,
+            failing=failing,
+            rows=rows,
+            seconds=time.perf_counter() - started,
+            column=test.column,
+            message=f"{failing} of {rows} rows" if test.column else f"{failing} found in {rows} rows",
+            sample=self._sample(test, query) if failing else (),
+            query=query,
+        )
+
+    def _sample(self, test: DataTest, query: str) -> tuple[Mapping[str, str], ...]:
         """Raw row ids alone: values would have to be masked."""
-        if test.column is None or test.model not in self._with_row_ids:
+        if test.column is None or "_raw_row_id" not in self._project.models[test.model]["columns"]:
             return ()
-        found = connection.execute(
+        found = self._session.connection.execute(
             f"""
             select checked._raw_row_id from staged.{test.model} as checked
             where exists (
@@ -161,3 +200,6 @@ class Verification:
             """
         ).fetchall()
         return tuple({"raw_row_id": row_id} for (row_id,) in found)
+
+    def _number(self, sql: str) -> int:
+        return int(self._session.connection.execute(sql).fetchall()[0][0])

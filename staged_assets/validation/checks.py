@@ -3,19 +3,27 @@
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from staged_assets.checked import Checked, Status, summed_up
+from staged_assets.checked import Checked, Part, Status, summed_up
 from staged_assets.landing.layout import DATASETS
 from staged_assets.validation.batch import batch_rules
 from staged_assets.validation.config import ValidationSettings
+from staged_assets.validation.registry import rules_fingerprint
 from staged_assets.validation.results import RuleResult
-from staged_assets.validation.table_checks import FRESHNESS, REFERENCES, check_table, other_rules, published_rules
+from staged_assets.validation.table_checks import (
+    CONTRACT,
+    FRESHNESS,
+    REFERENCES,
+    check_table,
+    other_rules,
+    published_rules,
+)
 
-CONTRACT = "table__contract"
+__all__ = ["CONTRACT", "TableCheck", "TableChecks", "checked", "status"]
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,30 @@ class TableChecks:
             ),
         ]
 
-    def evaluate(self, connection: DuckDBPyConnection, dataset: str, names: Collection[str]) -> Iterator[Checked]:
+    @property
+    def version(self) -> str:
+        """Of the rules and of how they are evaluated."""
+        return rules_fingerprint()
+
+    @property
+    def whole_every(self) -> timedelta:
+        """How long the checks of increments may rely on the last look at the whole table."""
+        return timedelta(hours=self._settings.whole_every_hours)
+
+    def asked_of_replaced(self, dataset: str, standing: Mapping[str, Checked]) -> list[str]:
+        """Columns of the rows that an increment replaces: all, where some of them may break a rule of the schema."""
+        contract = standing.get(CONTRACT)
+        if contract is not None and any(rule.failing for rule in contract.rules):
+            return ["*"]
+        return [column for column, _ in REFERENCES.get(dataset, ())]
+
+    def evaluate(
+        self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None
+    ) -> Iterator[Checked]:
         """Evaluate these checks of a dataset's published table.
+
+        Args:
+            part: only this has changed since the standing results, which there are of all these checks.
 
         Raises:
             WarehouseError: the table was never published.
@@ -97,6 +127,7 @@ class TableChecks:
             personal=self._personal.get(f"stg_{dataset}"),
             now=datetime.now(UTC).replace(tzinfo=None),
             names=wanted,
+            part=part,
         )
         of_others = [checked(result) for result in results if result.rule.name in others]
         if CONTRACT in names:

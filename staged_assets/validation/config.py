@@ -78,6 +78,7 @@ class DatasetSettings(Strict):
 class _File(Strict):
     version: Literal[1]
     sample: int = Field(ge=1, le=100)
+    whole_every_hours: float = Field(ge=0)
     defaults: DatasetSettings
     datasets: dict[str, DatasetSettings] = {}
 
@@ -106,6 +107,11 @@ class ValidationSettings:
     def sample(self) -> int:
         """Failing rows that are shown of each rule, at most."""
         return self._content.sample
+
+    @property
+    def whole_every_hours(self) -> float:
+        """How long the checks of increments may rely on the last look at the whole table."""
+        return self._content.whole_every_hours
 
     def of(self, dataset: str) -> DatasetSettings:
         """The settings of a dataset."""

@@ -86,7 +86,7 @@ def schema_rules(home: Path | None = None) -> dict[str, list[Rule]]:
 
 @functools.cache
 def _kept_rules(home: Path) -> dict[str, list[Rule]]:
-    kept = home / "validation" / f"rules-{_fingerprint()}.json"
+    kept = home / "validation" / f"rules-{rules_fingerprint()}.json"
     if kept.exists():
         entries = json.loads(kept.read_text(encoding="utf-8"))
         return {dataset: [Rule(**entry) for entry in listed] for dataset, listed in entries.items()}
@@ -104,7 +104,8 @@ def _stated_rules() -> dict[str, list[Rule]]:
 
 
 @functools.cache
-def _fingerprint() -> str:
+def rules_fingerprint() -> str:
+    """Of the schemas, and of how they are evaluated."""
     digest = hashlib.sha256()
     for path in sorted([*_FOLDER.glob("*.py"), *_FOLDER.glob("schemas/*.py")]):
         digest.update(path.read_bytes())

@@ -56,6 +56,21 @@ class _Problem:
     unreadable: bool = False
 
 
+@dataclass(frozen=True)
+class Changed:
+    """What has changed of a table whose rest is known.
+
+    Attributes:
+        rows: a relation with the table's columns: rows that changed; of each key either all its rows or none.
+        total: rows of the whole table.
+        rest: rule → how many of the other rows break it.
+    """
+
+    rows: str
+    total: int
+    rest: Mapping[str, int]
+
+
 class Scan:
     """A schema, made ready to be evaluated on any table."""
 
@@ -67,8 +82,9 @@ class Scan:
         self._compiled: dict[tuple[str, ...], str] = {}
 
     def evaluate(
-        self, connection: DuckDBPyConnection, relation: str, rules: Mapping[str, Rule], *, mask: Mask, sample: int
-    ) -> list[RuleResult]:
+        self, connection: DuckDBPyConnection, relation: str, rules: Mapping[str, Rule], *, mask: Mask, sample: int,
+        changed: "Changed | None" = None,
+    ) -> list[RuleResult]:  # fmt: skip
         """Evaluate rules on a table.
 
         Args:
@@ -76,6 +92,7 @@ class Scan:
             rules: by name, those to be evaluated, as they are configured.
             mask: how values are shown in samples.
             sample: failing rows that are fetched for each rule, at most.
+            changed: what is to be looked at, where the rest of the table is known.
 
         Returns:
             one result for each rule, in the order of `rules`.
@@ -86,7 +103,11 @@ class Scan:
         wrong = self._wrong_columns(connection, relation)
         unreadable = {problem.column for problem in wrong if problem.unreadable}
         possible = [name for name in rules if name in self._counted and not unreadable & self._reads(name)]
-        rows, failing, seconds = self._count(connection, relation, possible)
+        looked_at = changed.rows if changed else relation
+        rows, failing, seconds = self._count(connection, looked_at, possible)
+        if changed:
+            rows = changed.total
+            failing = {name: self._with_rest(name, number, changed.rest[name]) for name, number in failing.items()}
         results = []
         for name, rule in rules.items():
             if name == COLUMNS_RULE:
@@ -95,9 +116,22 @@ class Scan:
                 because = "; ".join(p.message for p in wrong if p.unreadable and p.column in self._reads(name))
                 results.append(RuleResult(rule, False, None, rows, 0.0, message=f"not evaluated: {because}"))
             else:
-                result = self._result(connection, relation, rule, rows, failing[name], mask, sample)
+                result = self._result(connection, (looked_at, relation), rule, rows, failing[name], mask, sample)
                 results.append(replace(result, seconds=result.seconds + seconds[name]))
         return results
+
+    def failing(self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]) -> dict[str, int]:
+        """Rule → how many rows of a relation with the table's columns break it; without rules that no row breaks."""
+        wanted = [name for name in names if name in self._counted and self._is_of_rows(name)]
+        return self._count(connection, relation, wanted)[1]
+
+    def _with_rest(self, name: str, failing: int, rest: int) -> int:
+        return rest + failing if self._is_of_rows(name) else rest
+
+    def _is_of_rows(self, name: str) -> bool:
+        """Whether what is counted is rows, so that counts of two parts of a table add up."""
+        expected = self._counted[name].expectation
+        return expected is None or expected.of_rows
 
     def _count_rules(self) -> list[tuple[str, _Counted]]:
         table, schema = self._table, self._schema
@@ -156,9 +190,11 @@ class Scan:
         return self._compiled[names]
 
     def _result(
-        self, connection: DuckDBPyConnection, relation: str, rule: Rule, rows: int, failing: int, mask: Mask,
-        sample: int,
+        self, connection: DuckDBPyConnection, relations: tuple[str, str], rule: Rule, rows: int, failing: int,
+        mask: Mask, sample: int,
     ) -> RuleResult:  # fmt: skip
+        """Of two relations the first is looked at for a sample, the second one is in the query for all rows."""
+        looked_at, relation = relations
         counted = self._counted[rule.name]
         expected = counted.expectation
         if expected is not None:
@@ -171,7 +207,7 @@ class Scan:
             return RuleResult(rule, True, 0, rows, 0.0, message=f"0 of {rows} rows fail")
         started = time.perf_counter()
         columns = list(dict.fromkeys((_ROW_ID, *counted.columns)))
-        found = connection.execute(_on(_sql(counted.rows.select(columns).limit(sample)), relation)).fetchall()
+        found = connection.execute(_on(_sql(counted.rows.select(columns).limit(sample)), looked_at)).fetchall()
         return RuleResult(
             rule,
             passed=False,

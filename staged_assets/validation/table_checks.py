@@ -8,9 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.checked import Checked, Part
 from staged_assets.errors import WarehouseError
 from staged_assets.landing.layout import DATASETS
 from staged_assets.validation.config import DatasetSettings, Robust, ValidationSettings
@@ -18,6 +20,9 @@ from staged_assets.validation.masking import Mask
 from staged_assets.validation.reconciliation import reconcile
 from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.results import Rule, RuleResult, rule
+
+if TYPE_CHECKING:
+    from staged_assets.validation.scan import Changed, Scan
 
 #: Dataset → (its column, the dataset whose key that is).
 REFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -28,6 +33,7 @@ REFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sales": (("shop_id", "shops"), ("consumer_id", "consumers"), ("item_id", "items"), ("offer_id", "offers")),
 }
 
+CONTRACT = "table__contract"
 RECONCILED = "table__reconciled"
 REJECT_RATE = "table__reject_rate"
 VOLUME = "table__volume"
@@ -48,6 +54,7 @@ class _Look:
     Attributes:
         sample: failing rows that are shown, at most.
         now: UTC.
+        part: what has changed since the standing results, where only that is to be looked at.
     """
 
     connection: DuckDBPyConnection
@@ -55,6 +62,7 @@ class _Look:
     mask: Mask
     sample: int
     now: datetime
+    part: Part | None = None
 
 
 def other_rules(dataset: str) -> list[Rule]:
@@ -84,6 +92,7 @@ def check_table(
     personal: Collection[str] | None,
     now: datetime,
     names: Collection[str] | None = None,
+    part: Part | None = None,
 ) -> list[RuleResult]:
     """Evaluate the rules of a published table. Writes nothing.
 
@@ -91,6 +100,7 @@ def check_table(
         personal: columns whose values are masked in samples; None: every one.
         now: UTC.
         names: of the rules to be evaluated; by default all.
+        part: only this has changed since the standing results were found.
 
     Raises:
         WarehouseError: the table was never published.
@@ -102,18 +112,41 @@ def check_table(
     wanted = [one for one in own.applied(published_rules(dataset)) if names is None or one.name in names]
     others = {one.name for one in other_rules(dataset)}
     mask = Mask(personal)
-    look = _Look(connection, own, mask, settings.sample, now)
+    look = _Look(connection, own, mask, settings.sample, now, part)
     of_schema = {one.name: one for one in wanted if one.name not in others}
-    results = _contract(connection, dataset, of_schema, mask, settings.sample) if of_schema else []
+    results = _contract(dataset, of_schema, look) if of_schema else []
     return [*results, *(_timed(one, look) for one in wanted if one.name in others)]
 
 
-def _contract(
-    connection: DuckDBPyConnection, dataset: str, rules: Mapping[str, Rule], mask: Mask, sample: int
-) -> list[RuleResult]:
+def _contract(dataset: str, rules: Mapping[str, Rule], look: _Look) -> list[RuleResult]:
     from staged_assets.validation.scan import scan_of
 
-    return scan_of(dataset).evaluate(connection, f"staged.stg_{dataset}", rules, mask=mask, sample=sample)
+    scan, table = scan_of(dataset), f"staged.stg_{dataset}"
+    part = look.part if look.part and _tells(look.part.standing[CONTRACT], rules) else None
+    changed = _changed(scan, table, rules, part, look) if part else None
+    results = scan.evaluate(look.connection, table, rules, mask=look.mask, sample=look.sample, changed=changed)
+    earlier = {one.name: one.sample for one in part.standing[CONTRACT].rules} if part else {}
+    return [
+        one if one.passed or one.sample else replace(one, sample=tuple(map(dict, earlier.get(one.rule.name, ()))))
+        for one in results
+    ]
+
+
+def _tells(standing: Checked, rules: Collection[str]) -> bool:
+    """Whether a contract's result tells of each of these rules by how many rows it is broken."""
+    return set(rules) <= {one.name for one in standing.rules if one.failing is not None}
+
+
+def _changed(scan: "Scan", table: str, rules: Mapping[str, Rule], part: Part, look: _Look) -> "Changed":
+    """What of a table is to be looked at: what was known of it, less what was replaced, is the rest."""
+    from staged_assets.validation.scan import Changed
+
+    known = {one.name: one.failing or 0 for one in part.standing[CONTRACT].rules}
+    failing = [name for name, number in known.items() if number]
+    gone = scan.failing(look.connection, part.replaced, failing) if failing else {}
+    rest = {name: known[name] - gone.get(name, 0) for name in rules}
+    (total,) = _row(look.connection, f"select count(*) from {table}")
+    return Changed(part.rows, total, rest)
 
 
 def _timed(one: Rule, look: _Look) -> RuleResult:
@@ -123,7 +156,7 @@ def _timed(one: Rule, look: _Look) -> RuleResult:
 
 
 def _reconciled(one: Rule, look: _Look) -> RuleResult:
-    found = reconcile(look.connection, one.dataset, look.sample)
+    found = reconcile(look.connection, one.dataset, look.sample, look.part)
     message = f"{found.failing} discrepancies in {found.looked_at} raw rows"
     return RuleResult(one, found.failing == 0, found.failing, found.looked_at, 0, found.sample, found.query, message)
 
@@ -131,10 +164,7 @@ def _reconciled(one: Rule, look: _Look) -> RuleResult:
 def _reject_rate(one: Rule, look: _Look) -> RuleResult:
     """An error above one threshold, a warning above the other."""
     query = f"select * from staged.quarantine_{one.dataset}"
-    rows, rejected = _row(
-        look.connection,
-        f"select count(*), count(*) filter (where disposition = 'rejected') from staged.dispositions_{one.dataset}",
-    )
+    rows, rejected = _rejected(one.dataset, look)
     limits = look.settings.reject_rate
     share = rejected / rows if rows else 0.0
     if share <= limits.error:
@@ -144,6 +174,16 @@ def _reject_rate(one: Rule, look: _Look) -> RuleResult:
     message += f" an error above {limits.error:.1%}"
     sample = () if passed else tuple(_rejects(look, one.dataset))
     return RuleResult(one, passed, rejected, rows, 0, sample, query, message)
+
+
+def _rejected(dataset: str, look: _Look) -> tuple[int, int]:
+    """All raw rows up to the watermark, and those of them that are rejected."""
+    counted = look.part.dispositions if look.part else None
+    if counted is not None:
+        return sum(counted.values()), counted.get("rejected", 0)
+    sql = f"select count(*), count(*) filter (where disposition = 'rejected') from staged.dispositions_{dataset}"
+    rows, rejected = _row(look.connection, sql)
+    return rows, rejected
 
 
 def _rejects(look: _Look, dataset: str) -> list[dict[str, str]]:
@@ -220,19 +260,38 @@ def _reference(one: Rule, look: _Look) -> RuleResult:
     column, _, parent = one.name.partition("__in_")
     if not _exists(look.connection, parent):
         return RuleResult(one, True, 0, 0, 0, message=f"stg_{parent} was never published: not judged")
-    missing = (
-        f"from staged.stg_{one.dataset} as child where child.{column} is not null and not exists"
-        f" (select 1 from staged.stg_{parent} as parent where parent.{DATASETS[parent].key} = child.{column})"
-    )
-    failing, distinct = _row(look.connection, f"select count(*), count(distinct {column}) {missing}")
-    (rows,) = _row(look.connection, f"select count({column}) from staged.stg_{one.dataset}")
+    table = f"staged.stg_{one.dataset}"
+    if look.part is None:
+        failing, rows = _missing(column, parent, table, look)
+    else:
+        known = look.part.standing[one.name]
+        gone, come = (_missing(column, parent, part, look) for part in (look.part.replaced, look.part.rows))
+        failing, rows = (known.failing or 0) - gone[0] + come[0], known.rows - gone[1] + come[1]
     sample: tuple[dict[str, str], ...] = ()
     if failing:
-        select = f"select child._raw_row_id, child.{column} {missing} limit {look.sample}"
+        looked_at = look.part.rows if look.part else table
+        select = f"select child._raw_row_id, child.{column} {_orphans(column, parent, looked_at)} limit {look.sample}"
         found = look.connection.execute(select).fetchall()
         sample = tuple({"raw_row_id": row_id, column: look.mask.shown(column, value)} for row_id, value in found)
-    message = f"{failing} of {rows} rows have a {column} ({distinct} different ones) that is not in stg_{parent}"
-    return RuleResult(one, failing == 0, failing, rows, 0, sample, f"select child.* {missing}", message)
+    if look.part:
+        sample = sample or tuple(map(dict, look.part.standing[one.name].sample))
+    message = f"{failing} of {rows} rows have a {column} that is not in stg_{parent}"
+    query = f"select child.* {_orphans(column, parent, table)}"
+    return RuleResult(one, failing == 0, failing, rows, 0, sample, query, message)
+
+
+def _orphans(column: str, parent: str, child: str) -> str:
+    return (
+        f"from {child} as child where child.{column} is not null and not exists"
+        f" (select 1 from staged.stg_{parent} as parent where parent.{DATASETS[parent].key} = child.{column})"
+    )
+
+
+def _missing(column: str, parent: str, child: str, look: _Look) -> tuple[int, int]:
+    """Rows of a relation whose value is no key of the parent, and rows with a value."""
+    (failing,) = _row(look.connection, f"select count(*) {_orphans(column, parent, child)}")
+    (rows,) = _row(look.connection, f"select count({column}) from {child}")
+    return failing, rows
 
 
 _CHECKS: Mapping[str, Callable[[Rule, _Look], RuleResult]] = {

@@ -57,11 +57,13 @@ class Expectation:
         counted: table → how many rows are so (an aggregate).
         at_most: the share of rows that may be.
         minimum_rows: in a smaller table everything is as expected: a share of few rows says little.
+        of_rows: whether it is rows that are counted, so that what is counted in parts of the table adds up.
     """
 
     counted: Callable[[ir.Table], ir.IntegerScalar]
     at_most: float
     minimum_rows: int
+    of_rows: bool = True
 
     def holds(self, counted: Any, rows: Any) -> Any:
         """Of numbers, and of expressions."""
@@ -126,10 +128,11 @@ def row(
 
 
 def expectation(
-    name: str, description: str, counted: Callable[[ir.Table], ir.IntegerScalar], *, at_most: float, minimum_rows: int
-) -> pa.Check:
+    name: str, description: str, counted: Callable[[ir.Table], ir.IntegerScalar], *, at_most: float, minimum_rows: int,
+    of_rows: bool = True,
+) -> pa.Check:  # fmt: skip
     """A check of the table as a whole, which warns: rule `name`."""
-    expected = Expectation(counted, at_most, minimum_rows)
+    expected = Expectation(counted, at_most, minimum_rows, of_rows)
     return pa.Check(
         expected,
         name=name,
@@ -160,6 +163,7 @@ def not_constant(column: str) -> pa.Check:
         lambda table: (table[column].min().identical_to(table[column].max())).ifelse(table.count(), 0),
         at_most=0.5,
         minimum_rows=1000,
+        of_rows=False,
     )
 
 

@@ -29,7 +29,6 @@
     {%- set text = pointed(x, system) -%}
     case
         when {{ duckdb__is_plain_integer(x) }} then try_cast({{ x }} as bigint)
-        when {{ duckdb__is_written_integer(text) }} then try_cast({{ text }} as bigint)
         when {{ x }} is not null then {{ bind('text', trimmed(text),
             'case when ' ~ duckdb__is_written_integer('text') ~ ' then try_cast(text as bigint) end') }}
     end

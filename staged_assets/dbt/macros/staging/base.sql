@@ -11,7 +11,7 @@ to tell versions apart); `_cleansed` (names of the columns whose value cleansing
 {%- set key = raw_columns[0] -%}
 {%- set tagged = columns | selectattr('tagged') | list -%}
 {%- set checked = tagged | selectattr('check') | list %}
-with landed as not materialized (
+with landed as {{ 'not ' if is_full(dataset) }}materialized (
     {{ landed_rows(dataset, raw_columns) }}
 ),
 

@@ -139,5 +139,5 @@ left join {{ published_dispositions(dataset) }} as earlier
 {% macro has_published_dispositions(dataset) %}
     {% set relation = published_dispositions(dataset) %}
     {{ return(execute and flags.WHICH != 'test'
-        and load_relation(relation) is not none) }}
+        and (not is_full(dataset) or load_relation(relation) is not none)) }}
 {% endmacro %}

@@ -5,7 +5,8 @@ What this refresh is to do with a dataset: {mode, after, upto, rules}.
     incremental  the raw rows after `after` up to `upto`, and with them every earlier row of the keys they touch, so that
                  what is published of a key never depends on how its rows were cut into batches
 
-The runner passes it (var `refresh`). Without it, as when a person calls dbt by hand, every raw row is taken.
+The runner passes it (var `refresh`). Without it, as when a person calls dbt by hand, every raw row is taken. What is
+compiled once for many incremental refreshes has SQL parameters for `after` and `upto`.
 -#}
 {% macro refresh_state(dataset) %}
     {% set given = var('refresh').get(dataset, {}) %}
@@ -42,21 +43,34 @@ The runner passes it (var `refresh`). Without it, as when a person calls dbt by 
     {{ return(candidate_of(relation) if var('phase') == 'write' else relation) }}
 {% endmacro %}
 
-{#- The time of this refresh, UTC. -#}
+{#- The time of this refresh, UTC: the invocation's, or a parameter of what is compiled now and executed later. -#}
 {% macro refreshed_at() -%}
-    timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}'
+    {%- if var('increment') -%} cast($at as timestamp)
+    {%- else -%} timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endif -%}
 {%- endmacro %}
 
 {#- The day of this refresh, and its year: what lies after them lies in the future. -#}
 {% macro refreshed_on() -%}
-    date '{{ run_started_at.strftime("%Y-%m-%d") }}'
+    cast({{ refreshed_at() }} as date)
 {%- endmacro %}
 
 {% macro this_year() -%}
-    {{ run_started_at.strftime("%Y") }}
+    extract(year from {{ refreshed_at() }})
 {%- endmacro %}
 
 {#- No consumer was born before it. -#}
 {% macro earliest_birth_date() -%}
     date '1900-01-01'
+{%- endmacro %}
+
+{#-
+A companion is made from all of a staged table, or, in an incremental refresh of it, only where that changes something. Its
+model's config says: `touched_by`, the dataset; `touched`, columns of its staged rows, old and new, that the refresh replaced;
+`replaces`, which of the companion's rows they are about, over {{ touched_rows(...) }}. The query is then filtered by `replaces`; what it need
+not read it leaves out itself, by `touched_only`.
+-#}
+{% macro touched_rows(companion) -%} work.touched_{{ companion }} {%- endmacro %}
+
+{% macro touched_only(condition) -%}
+    {{ condition if var('increment') else 'true' }}
 {%- endmacro %}

@@ -1,4 +1,5 @@
-{{ config(materialized='table') }}
+{%- set touched = 'consumer_id in (select consumer_id from ' ~ touched_rows('stg_loyalty_activities__by_consumer') ~ ')' -%}
+{{ config(materialized='table', touched_by='loyalty_activities', touched='consumer_id', replaces=touched) }}
 
 with running as (
     select
@@ -8,6 +9,7 @@ with running as (
             partition by consumer_id order by activity_date desc, loyalty_activity_id desc
         ) as from_last
     from {{ ref('stg_loyalty_activities') }}
+    where {{ touched_only(touched) }}
     window in_order as (
         partition by consumer_id order by activity_date, loyalty_activity_id
         rows between unbounded preceding and current row

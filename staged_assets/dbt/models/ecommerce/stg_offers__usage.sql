@@ -1,4 +1,5 @@
-{{ config(materialized='table') }}
+{%- set touched = 'offer_id in (select offer_id from ' ~ touched_rows('stg_offers__usage') ~ ')' -%}
+{{ config(materialized='table', touched_by='sales', touched='offer_id', replaces=touched) }}
 
 with usage as (
     select
@@ -10,6 +11,7 @@ with usage as (
             as sales_outside_validity
     from {{ ref('stg_sales') }} as sales
     inner join {{ ref('stg_offers') }} as offers on offers.offer_id = sales.offer_id
+    where {{ touched_only('sales.' ~ touched) }}
     group by sales.offer_id
 )
 

@@ -1,4 +1,5 @@
-{{ config(materialized='table') }}
+{%- set touched = 'consumer_id in (select consumer_id from ' ~ touched_rows('stg_orders__by_consumer') ~ ')' -%}
+{{ config(materialized='table', touched_by='orders', touched='consumer_id', replaces=touched) }}
 
 select
     consumer_id,
@@ -9,5 +10,5 @@ select
     {{ dbt.datediff('min(order_date)', 'max(order_date)', 'day') }} / nullif(cast(count(*) - 1 as double), 0)
         as mean_days_between_orders
 from {{ ref('stg_orders') }}
-where consumer_id is not null
+where consumer_id is not null and {{ touched_only(touched) }}
 group by consumer_id

@@ -1,4 +1,8 @@
-{{ config(materialized='table') }}
+{%- set touched = touched_rows('stg_shops__performance') -%}
+{{ config(
+    materialized='table', touched_by='sales', touched="shop_id, cast(date_trunc('month', sale_date) as date) as month",
+    replaces='(shop_id, month) in (select (shop_id, month) from ' ~ touched ~ ')'
+) }}
 
 with monthly as (
     select
@@ -11,7 +15,9 @@ with monthly as (
         try_cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net,
         count(distinct consumer_id) as consumers
     from {{ ref('stg_sales') }}
-    where shop_id is not null
+    where
+        shop_id is not null
+        and {{ touched_only('sale_date in (select month + cast(days.days as integer) from ' ~ touched ~ ', range(0, 31) as days (days))') }}
     group by shop_id, cast(date_trunc('month', sale_date) as date)
 ),
 

@@ -1,0 +1,46 @@
+"""One connection to the warehouse for as long as several steps need it: opening and closing the file is dear."""
+
+from contextlib import ExitStack
+from types import TracebackType
+
+from duckdb import DuckDBPyConnection
+
+from staged_assets.landing.warehouse import connect
+from staged_assets.settings import Settings
+
+
+class Session:
+    """A connection that is opened when it is first used, and can be given up in between.
+
+    Within a process, dbt opens the warehouse by itself and with its own configuration: before that, `release`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = ExitStack()
+        self._connection: DuckDBPyConnection | None = None
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The open connection.
+
+        Raises:
+            WarehouseError: the warehouse can't be opened.
+        """
+        if self._connection is None:
+            self._connection = self._stack.enter_context(connect(self._settings))
+        return self._connection
+
+    def release(self) -> None:
+        """Close it; the next use opens it again."""
+        self._connection = None
+        self._stack.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection = None
+        self._stack.__exit__(kind, error, trace)
