@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +29,8 @@ class Settings(BaseSettings):
         lock_timeout: seconds to wait while another process holds the warehouse.
         automatic: whether sensors and schedules run from the first time that Dagster sees them; each can be turned on
             and off in the web UI afterwards.
+        read_copy: the copy of the staged tables for analysts, by default `read/staged_area.duckdb` beside the warehouse;
+            `off` for none.
         warm_runs: whether runs are forked from a warm process.
     """
 
@@ -42,12 +45,20 @@ class Settings(BaseSettings):
     memory_limit: str | None = None
     lock_timeout: float = Field(default=300.0, ge=0)
     automatic: bool = True
+    read_copy: Path | Literal["off"] | None = None
     warm_runs: bool = True
 
     @cached_property
     def warehouse_path(self) -> Path:
         """The DuckDB file, absolute."""
         return (self.warehouse or self.home / "warehouse.duckdb").absolute()
+
+    @cached_property
+    def read_copy_path(self) -> Path | None:
+        """The copy of the staged tables for analysts, absolute; None where there is to be none."""
+        if str(self.read_copy) == "off":
+            return None
+        return Path(self.read_copy or self.warehouse_path.parent / "read" / "staged_area.duckdb").absolute()
 
     @cached_property
     def sources_path(self) -> Path:

@@ -55,11 +55,12 @@ class StagedArea:
         home: shared by all areas of the session.
         path: the warehouse file.
         checked: whether a refresh runs its checks.
+        read_copy: whether there is one; beside the warehouse.
     """
 
-    def __init__(self, home: Path, path: Path, *, checked: bool = False) -> None:
+    def __init__(self, home: Path, path: Path, *, checked: bool = False, read_copy: bool = False) -> None:
         assert path.name == WAREHOUSE
-        self.settings = Settings(home=home, warehouse=path)
+        self.settings = Settings(home=home, warehouse=path, read_copy=None if read_copy else "off")
         self.project = (StagingProject if checked else UncheckedProject)(self.settings)
         feeds = {name: [system for system, _ in SOURCES.feeds_of(name)] for name in DATASETS}
         checks = TableChecks(load_validation(), personal_columns(self.project.manifest), home) if checked else None

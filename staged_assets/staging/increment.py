@@ -161,6 +161,12 @@ class Increments:
         sql = f"create or replace table {table} as {self._sql[model]}"
         execute(self._session.connection, sql, after=state.after, upto=state.upto, at=at)
 
+    def changed_rows(self, model: str, dataset: str) -> str:
+        """SQL condition for the published rows of a model that the increment of a dataset has changed."""
+        if model in self._project.audited_models(dataset):
+            return self._replaced(model, dataset)
+        return str(self._project.models[model]["config"]["replaces"])
+
     def _replaced(self, model: str, dataset: str) -> str:
         condition = str(self._project.models[model]["config"]["replaces"])
         return condition.replace("{base}", f"work.base_{dataset}").replace("{candidate}", f"staged.{model}__candidate")

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from staged_assets.errors import RefreshError, without_values
+from staged_assets.errors import RefreshError, WarehouseError, without_values
 from staged_assets.landing.land import transaction
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import max_landing_id, prepare
@@ -23,6 +23,7 @@ from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
 from staged_assets.staging.increment import Increments
 from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
 from staged_assets.staging.project import StagingProject, dataset_of
+from staged_assets.staging.read_copy import ReadCopy
 from staged_assets.staging.verify import Changes, Verification, Verified
 
 OnProgress = Callable[[str, str], None]
@@ -61,6 +62,7 @@ class Refresh:
         self._compiled = CompiledModels(project, self._dbt, formats, self._session.release)
         self._increments = Increments(self._session, project, self._compiled, on_progress)
         self._known_rules: dict[str, str] = {}
+        self._copy_problem: WarehouseError | None = None
 
     def run(
         self,
@@ -81,15 +83,19 @@ class Refresh:
         Yields:
             one outcome for each dataset and companion.
         """
+        self._copy_problem = None
         with self._session:
             outcomes = self._run(datasets, companions, full, run_id)
         yield from outcomes.values()
+        if self._copy_problem is not None:
+            raise self._copy_problem
 
     def _run(
         self, datasets: Collection[str], companions: Collection[str], full: Collection[str], run_id: str
     ) -> dict[str, Outcome]:
         at = datetime.now(UTC).replace(tzinfo=None)
         plan = self.plan(datasets, full)
+        before = self._stamps()
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
         results: dict[str, NodeResult] = {}
@@ -114,9 +120,38 @@ class Refresh:
             outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
         self._count_rows(outcomes)
         self._verify(outcomes, ready, at, self._changes(standing, to_publish, outcomes, partly))
+        self._copy(before, standing, outcomes, partly)
         if standing:
             self._increments.forget(standing, partly)
         return outcomes
+
+    def _stamps(self) -> dict[str, datetime]:
+        """Model of the published tables, without those of the staged area's own → when it was last published."""
+        connection = self._session.connection
+        known, made = control.watermarks(connection), control.companions(connection)
+        stamps = {name: one.made_at for name, one in made.items()}
+        for dataset, watermark in known.items():
+            stamps |= dict.fromkeys(self._project.audited_models(dataset), watermark.refreshed_at)
+        there = control.tables(connection, "staged")
+        return {name: at for name, at in stamps.items() if name.startswith("stg_") and name in there}
+
+    def _copy(
+        self, before: Mapping[str, datetime], increments: Collection[str], outcomes: Mapping[str, Outcome],
+        partly: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        """Bring the read copy to what is published; that it can't be is told when all else is done."""
+        if self._settings.read_copy_path is None:
+            return
+        models = [(model, name) for name in increments for model in self._project.audited_models(name)]
+        models += partly.items()
+        changes = {
+            model: self._increments.changed_rows(model, dataset) for model, dataset in models if outcomes[dataset].good
+        }
+        copy = ReadCopy(self._settings.read_copy_path)
+        try:
+            copy.update(self._session.connection, changes, before, self._stamps())
+        except WarehouseError as error:
+            self._copy_problem = error
 
     def _write(
         self, to_do: Mapping[str, State], outcomes: Mapping[str, Outcome], at: datetime

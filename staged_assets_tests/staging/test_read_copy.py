@@ -1,0 +1,179 @@
+"""The read copy: always one whole state, never in a refresh's way, and only what has changed is written."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from staged_assets.errors import WarehouseError
+from staged_assets.staging.read_copy import ReadCopy
+from staged_assets_tests.staged_area import StagedArea, copy_warehouse
+
+
+@pytest.fixture
+def area(shared_home: Path, published_warehouse: Path, tmp_path: Path) -> Iterator[StagedArea]:
+    yield StagedArea(shared_home, copy_warehouse(published_warehouse, tmp_path / "area"), read_copy=True)
+    shutil.rmtree(tmp_path / "area")
+
+
+def _path(area: StagedArea) -> Path:
+    assert area.settings.read_copy_path is not None
+    return area.settings.read_copy_path
+
+
+_READER = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    for query in sys.stdin:
+        print(connection.execute(query).fetchall(), flush=True)
+"""
+
+
+class Notebook:
+    """A reader in a process of its own, which keeps open what it has opened."""
+
+    def __init__(self, area: StagedArea) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _READER, str(_path(area))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.sales()
+
+    def sales(self) -> list[Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(SALES, file=self._process.stdin, flush=True)
+        found: list[Any] = ast.literal_eval(self._process.stdout.readline())
+        return found
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+SALES = "select sale_id, quantity from staged.stg_sales order by all"
+
+
+def _open(area: StagedArea) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(_path(area)), read_only=True)
+
+
+def _sales(connection: duckdb.DuckDBPyConnection) -> list[Any]:
+    return connection.execute(SALES).fetchall()
+
+
+def _sale(key: int, quantity: int = 1) -> dict[str, str | None]:
+    return {
+        "sale_id": str(key), "sale_date": "2026-01-05", "shop_id": str(key % 3), "quantity": str(quantity),
+        "total_price": "8",
+    }  # fmt: skip
+
+
+def _land(area: StagedArea, *sales: dict[str, str | None]) -> None:
+    area.land("sales", "ecommerce", list(sales))
+    area.refresh(["sales"])
+
+
+def _expect_the_same(area: StagedArea) -> None:
+    """Both files hold what is published; the one that is not current may be gone."""
+    for number in (0, 1):
+        file = _path(area).with_name(f"staged_area.{number}.duckdb")
+        if not file.exists():
+            continue
+        with duckdb.connect(str(file), read_only=True) as copy:
+            tables = [
+                name
+                for (name,) in copy.execute(
+                    "select table_name from duckdb_tables() where schema_name = 'staged'"
+                ).fetchall()
+            ]
+            assert "stg_sales" in tables
+            assert not [name for name in tables if not name.startswith("stg_") or name.endswith("__candidate")]
+            for name in tables:
+                rows = f"from staged.{name} order by all"
+                assert copy.execute(rows).fetchall() == area.query(rows), (file, name)
+
+
+def test_it_is_what_is_published_after_each_refresh(area: StagedArea) -> None:
+    _land(area, *map(_sale, range(50)))
+    _expect_the_same(area)
+    _land(area, _sale(3, 9), _sale(60))
+    _expect_the_same(area)
+    area.land("sales", "ecommerce", [{"sale_id": "4", "_operation": "delete"}])
+    area.refresh(["sales"])
+    _expect_the_same(area)
+    area.refresh(["sales"], full=True)
+    _expect_the_same(area)
+    area.land("offers", "ecommerce", [{"offer_id": "1", "offer_name": "Winter"}])
+    area.refresh()
+    _expect_the_same(area)
+
+
+def test_only_what_has_changed_is_written(area: StagedArea) -> None:
+    """What somebody has put into a row of the copy stays there until that row changes."""
+    _land(area, *map(_sale, range(50)))
+    _land(area, _sale(50))
+    for number in (0, 1):
+        with duckdb.connect(str(_path(area).with_name(f"staged_area.{number}.duckdb"))) as copy:
+            copy.execute("update staged.stg_sales set quantity = 77 where sale_id in (1, 2)")
+    _land(area, _sale(2, 5))
+    with _open(area) as copy:
+        found = dict(_sales(copy))
+    assert (found[1], found[2]) == (77, 5)
+
+
+def test_readers_stop_no_refresh_and_each_keeps_what_it_has_opened(area: StagedArea) -> None:
+    notebooks = []
+    for quantity in range(1, 5):
+        _land(area, _sale(1, quantity))
+        notebooks.append(Notebook(area))
+        assert [each.sales() for each in notebooks] == [[(1, seen)] for seen in range(1, quantity + 1)]
+    _land(area, _sale(1, 8))
+    for notebook in notebooks:
+        notebook.close()
+    _land(area, _sale(1, 9))
+    _expect_the_same(area)
+    assert len(list(_path(area).parent.glob("*.duckdb"))) <= 3
+
+
+@pytest.mark.parametrize("step", ["_bring", "_point_to", "_say", "_bring_along"])
+def test_what_was_left_half_done_is_mended_by_the_next_refresh(
+    area: StagedArea, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def killed(*args: Any) -> None:
+        raise KilledError
+
+    _land(area, _sale(1), _sale(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(ReadCopy, step, killed)
+        with pytest.raises(KilledError):
+            _land(area, _sale(1, 5))
+    with _open(area) as copy:
+        assert _sales(copy) in ([(1, 1), (2, 1)], [(1, 5), (2, 1)])
+    _land(area, _sale(2, 6))
+    _expect_the_same(area)
+
+
+def test_nothing_new_writes_nothing(area: StagedArea) -> None:
+    _land(area, _sale(1))
+    before = {path: path.stat().st_mtime_ns for path in _path(area).parent.iterdir()}
+    area.refresh(["sales"])
+    assert {path: path.stat().st_mtime_ns for path in _path(area).parent.iterdir()} == before
+
+
+def test_a_copy_that_can_not_be_written_is_told_and_all_is_published(area: StagedArea) -> None:
+    _path(area).parent.write_text("a file where the folder should be")
+    area.land("sales", "ecommerce", [_sale(1)])
+    with pytest.raises(WarehouseError, match=r"read copy .* could not be written"):
+        area.refresh(["sales"])
+    assert area.query("select quantity from staged.stg_sales") == [(1,)]
+    _path(area).parent.unlink()
+    area.refresh(["sales"])
+    _expect_the_same(area)
