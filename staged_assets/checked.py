@@ -69,7 +69,8 @@ class Part:
     Attributes:
         rows: a relation: the changed rows, as they are now.
         replaced: a relation: the rows that stood in their place, with the columns that were asked for.
-        after, upto: landing ids between which raw rows are new.
+        after, upto: landing ids between which raw rows are new, or were judged again.
+        watermark: the highest landing id that is published.
         dispositions: disposition → raw rows of the whole dataset, as counted increment by increment; None where they
             were not.
         standing: check → its result before the increment.
@@ -79,6 +80,7 @@ class Part:
     replaced: str
     after: int
     upto: int
+    watermark: int
     dispositions: Mapping[str, int] | None
     standing: Mapping[str, Checked]
 

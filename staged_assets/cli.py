@@ -114,6 +114,31 @@ def run(
 
 
 @app.command()
+def replay(
+    dataset: DatasetArgument,
+    first: Annotated[str, typer.Option("--from", help="First day (UTC) on which it landed, or landing id.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Last day (UTC), or landing id; it belongs to the period.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Judge again, from raw, what has landed in a period; nothing is asked of the sources.
+
+    All rows of the keys that have landed in it are staged anew by today's rules. Without a period, `run --full-refresh`
+    does it for everything.
+    """
+    from staged_assets.job import run_job
+    from staged_assets.landing.raw_area import Period
+
+    _known([dataset], DATASETS, "dataset")
+    if not first and not last:
+        raise ConfigurationError(
+            "Name the period by --from or --to, or both: a day such as 2026-11-01, or a landing id."
+        )
+    Period.read(first, last)
+    result = run_job(load_settings(), systems=[], datasets=[dataset], land=False, replay=(first, last), console=err)
+    _end(result, as_json)
+
+
+@app.command()
 def status(as_json: Json = False) -> None:
     """Where every landed row is now, when each dataset was last refreshed, and what its checks said."""
     from staged_assets import report

@@ -71,12 +71,14 @@ def run_job(
     full_refresh: bool = False,
     scale: int = 20_000,
     land: bool = True,
+    replay: tuple[str, str] | None = None,
 ) -> JobResult:
     """Run the refresh of these datasets (and of the companions made from them) as a Dagster run in this process.
 
     Args:
         systems: land from these only; all where empty.
         land: whether to ask the sources at all.
+        replay: judge again what has landed in a period instead: its first and last day, or landing id; "" is no end.
         scale: of the demo systems, when they have to be made.
 
     Raises:
@@ -110,7 +112,7 @@ def run_job(
             instance=instance,
             asset_selection=selection if set(selection) != set(job.asset_layer.executable_asset_keys) else None,
             run_config={
-                **run_config(systems, full_refresh=full_refresh),
+                **run_config(systems, full_refresh=full_refresh, **_replayed(replay)),
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
             raise_on_error=False,
@@ -123,6 +125,10 @@ def run_job(
             warnings = problems_since(connection, started_at)
         selected = [name for name in datasets if dg.AssetKey(f"stg_{name}") in selection]
         return JobResult(result.run_id, seconds, status, selected, failures, warnings)
+
+
+def _replayed(replay: tuple[str, str] | None) -> dict[str, str]:
+    return dict(zip(("replay_from", "replay_to"), replay, strict=True)) if replay is not None else {}
 
 
 def _wanted(path: Sequence[str], datasets: Sequence[str], land: bool) -> bool:

@@ -29,8 +29,8 @@ class Settings(BaseSettings):
         lock_timeout: seconds to wait while another process holds the warehouse.
         automatic: whether sensors and schedules run from the first time that Dagster sees them; each can be turned on
             and off in the web UI afterwards.
-        read_copy: the copy of the staged tables for analysts, by default `read/staged_area.duckdb` beside the warehouse;
-            `off` for none.
+        read_copy: the copy of the staged tables for analysts, by default `read/staged_area.duckdb` beside
+            the warehouse; `off` for none.
         warm_runs: whether runs are forked from a warm process.
     """
 

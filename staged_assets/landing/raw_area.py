@@ -1,10 +1,11 @@
 """The raw area's tables, and what landing itself remembers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.errors import ConfigurationError
 from staged_assets.landing import drift
 from staged_assets.landing.layout import DATASETS, METADATA, RAW_SCHEMA, Dataset
 
@@ -59,6 +60,51 @@ def max_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
     """The highest landing id of a dataset; 0 when nothing has landed."""
     row = connection.execute(f"select coalesce(max(_landing_id), 0) from {table(dataset)}").fetchone()
     return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True)
+class Period:
+    """A part of what has landed: by the days (UTC) on which it did, or by landing ids; both ends belong to it.
+
+    Attributes:
+        first, last: a date or a landing id; None for no end.
+    """
+
+    first: date | int | None = None
+    last: date | int | None = None
+
+    @staticmethod
+    def read(first: str | None, last: str | None) -> "Period":
+        """From what a person writes: `2026-11-01`, or a landing id.
+
+        Raises:
+            ConfigurationError: it is neither.
+        """
+        return Period(_read_end(first), _read_end(last))
+
+
+def _read_end(written: str | None) -> date | int | None:
+    if not written:
+        return None
+    if written.isascii() and written.isdecimal():
+        return int(written)
+    try:
+        return date.fromisoformat(written)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{written!r} is no end of a period: write a day such as 2026-11-01, or a landing id such as 1200."
+        ) from error
+
+
+def landing_ids(connection: DuckDBPyConnection, dataset: str, period: Period) -> tuple[int, int]:
+    """The first and the last landing id of a period; the first is the greater one where nothing has landed in it."""
+    first = ("_landing_id" if isinstance(period.first, int) else "cast(_landed_at as date)") + " >= ?"
+    last = ("_landing_id" if isinstance(period.last, int) else "cast(_landed_at as date)") + " <= ?"
+    ends = [(condition, end) for condition, end in ((first, period.first), (last, period.last)) if end is not None]
+    where = " and ".join(condition for condition, _ in ends) or "true"
+    sql = f"select coalesce(min(_landing_id), 1), coalesce(max(_landing_id), 0) from {table(dataset)} where {where}"
+    ((lowest, highest),) = connection.execute(sql, [end for _, end in ends]).fetchall()
+    return int(lowest), int(highest)
 
 
 def problems_since(connection: DuckDBPyConnection, moment: datetime) -> list[str]:

@@ -15,8 +15,8 @@ from staged_assets.errors import ConfigurationError, RefreshError, SourceError, 
 from staged_assets.landing.asked import Asking, Memory
 from staged_assets.landing.land import Landed, land_feed
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.raw_area import Period, table
 from staged_assets.landing.raw_area import prepare as prepare_raw
-from staged_assets.landing.raw_area import table
 from staged_assets.landing.warehouse import exclusive
 from staged_assets.settings import Settings
 from staged_assets.sources.config import Sources
@@ -62,11 +62,20 @@ class RefreshConfig(dg.Config):
         systems: land from these source systems only; all where empty.
         feeds: land from these of their feeds only, by name; all where empty.
         full_refresh: stage from all of raw, not only from what landed since.
+        replay_from, replay_to: judge again what has landed in a period, and nothing else: a day (UTC) such as
+            2026-11-01, or a landing id; both belong to it, and an empty one is no end.
     """
 
     systems: list[str] = []
     feeds: list[str] = []
     full_refresh: bool = False
+    replay_from: str = ""
+    replay_to: str = ""
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a period is judged again."""
+        return bool(self.replay_from or self.replay_to)
 
 
 def build_assets(
@@ -147,7 +156,7 @@ class _StagedAreaRun:
         )
 
     def _land(self) -> Iterator[Event]:
-        for dataset in DATASETS:
+        for dataset in () if self._config.is_replay else DATASETS:
             key = dg.AssetKey(["raw", dataset])
             if key not in self._selected:
                 continue
@@ -192,7 +201,10 @@ class _StagedAreaRun:
         if not datasets and not companions:
             return
         full = datasets if self._config.full_refresh else ()
-        for outcome in self._refresh.run(datasets, companions, full=full, run_id=self._context.run.run_id):
+        period = Period.read(self._config.replay_from, self._config.replay_to)
+        replay = dict.fromkeys(datasets, period) if self._config.is_replay else {}
+        run_id = self._context.run.run_id
+        for outcome in self._refresh.run(datasets, companions, full=full, replay=replay, run_id=run_id):
             if outcome.dataset is not None:
                 self._asking.staged(outcome.dataset, status=outcome.status)
             if outcome.status == "failed":

@@ -140,14 +140,20 @@ class Increments:
         counted = control.counted(connection, dataset)
         dispositions = counted.dispositions if counted else None
         return Part(
-            f"work.changed_{dataset}", f"work.replaced_{dataset}", state.after, state.upto, dispositions, standing
+            f"work.changed_{dataset}",
+            f"work.replaced_{dataset}",
+            state.after,
+            state.upto,
+            state.watermark,
+            dispositions,
+            standing,
         )
 
     def part_of_companion(self, companion: str) -> Part:
         """What was made anew of a companion, for its checks."""
         condition = self._project.models[companion]["config"]["replaces"]
         rows = f"(select * from staged.{companion} where {condition})"
-        return Part(rows, rows, 0, 0, None, {})
+        return Part(rows, rows, 0, 0, 0, None, {})
 
     def forget(self, datasets: Iterable[str], companions: Iterable[str]) -> None:
         """Drop what was kept for publishing and verifying."""

@@ -95,14 +95,21 @@ class State:
 
     Attributes:
         mode: `full` (all of raw), `incremental` (what landed since) or `none`.
-        after, upto: landing ids between which rows are new.
+        after, upto: landing ids between which rows are new; or are judged again.
         rules: the rule-set version.
+        published: the highest landing id that is published, where it is beyond `upto`.
     """
 
     mode: str
     after: int
     upto: int
     rules: str
+    published: int = 0
+
+    @property
+    def watermark(self) -> int:
+        """How far the dataset is published when this is done."""
+        return max(self.upto, self.published)
 
     def variables(self) -> dict[str, Any]:
         """As the dbt project reads it."""

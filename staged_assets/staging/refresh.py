@@ -14,7 +14,7 @@ import duckdb
 from staged_assets.errors import RefreshError, WarehouseError, without_values
 from staged_assets.landing.land import transaction
 from staged_assets.landing.layout import DATASETS
-from staged_assets.landing.raw_area import max_landing_id, prepare
+from staged_assets.landing.raw_area import Period, landing_ids, max_landing_id, prepare
 from staged_assets.landing.session import Session
 from staged_assets.settings import Settings
 from staged_assets.staging import control
@@ -70,6 +70,7 @@ class Refresh:
         companions: Collection[str],
         *,
         full: Collection[str] = (),
+        replay: Mapping[str, Period] = {},
         run_id: str = "",
     ) -> Iterator[Outcome]:
         """Refresh the datasets, then the companions that are made from what changed.
@@ -78,6 +79,7 @@ class Refresh:
             datasets: names from `DATASETS`.
             companions: companion models that may be refreshed.
             full: datasets to refresh from all of raw, whatever the watermark says.
+            replay: datasets of which the raw rows of a period are judged again; what has landed since waits.
             run_id: recorded with the refresh.
 
         Yields:
@@ -85,16 +87,17 @@ class Refresh:
         """
         self._copy_problem = None
         with self._session:
-            outcomes = self._run(datasets, companions, full, run_id)
+            outcomes = self._run(datasets, companions, full, replay, run_id)
         yield from outcomes.values()
         if self._copy_problem is not None:
             raise self._copy_problem
 
     def _run(
-        self, datasets: Collection[str], companions: Collection[str], full: Collection[str], run_id: str
-    ) -> dict[str, Outcome]:
+        self, datasets: Collection[str], companions: Collection[str], full: Collection[str],
+        replay: Mapping[str, Period], run_id: str,
+    ) -> dict[str, Outcome]:  # fmt: skip
         at = datetime.now(UTC).replace(tzinfo=None)
-        plan = self.plan(datasets, full)
+        plan = self.plan(datasets, full, replay)
         before = self._stamps()
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
@@ -194,7 +197,7 @@ class Refresh:
                 keep = self._checks.asked_of_replaced(name, results) if self._checks else ()
                 for companion in [c for c, dataset in partly.items() if dataset == name]:
                     self._increments.touch(companion, name)
-                self._increments.publish(name, state.upto, keep)
+                self._increments.publish(name, state.watermark, keep)
                 found[name] = standing
         return found
 
@@ -236,7 +239,9 @@ class Refresh:
             results[companion] = NodeResult(companion, status, outcome.message, seconds, None)
         return results
 
-    def plan(self, datasets: Collection[str], full: Collection[str] = ()) -> dict[str, State]:
+    def plan(
+        self, datasets: Collection[str], full: Collection[str] = (), replay: Mapping[str, Period] = {}
+    ) -> dict[str, State]:  # fmt: skip
         """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
         connection = self._session.connection
         prepare(connection)
@@ -254,6 +259,11 @@ class Refresh:
             there = published.issuperset([f"quarantine_{name}", *self._project.audited_models(name)])
             if name in full or watermark is None or watermark.rule_set_version != rules or not there:
                 plan[name] = State("full", 0, upto, rules)
+            elif name in replay:
+                first, last = landing_ids(connection, name, replay[name])
+                last = min(last, watermark.landing_id)
+                mode = "incremental" if first <= last else "none"
+                plan[name] = State(mode, first - 1, max(last, first - 1), rules, watermark.landing_id)
             elif upto > watermark.landing_id:
                 plan[name] = State("incremental", watermark.landing_id, upto, rules)
             else:
@@ -275,7 +285,7 @@ class Refresh:
             status="unchanged" if state.mode == "none" else "published",
             mode=state.mode,
             new_rows=state.upto - state.after,
-            watermark=state.upto,
+            watermark=state.watermark,
         )
 
     def _seed_once(self) -> None:
@@ -402,9 +412,9 @@ class Refresh:
         connection = self._session.connection
         for name, state in published.items():
             if outcomes[name].good:
-                control.set_watermark(connection, name, control.Watermark(state.upto, state.rules, at))
+                control.set_watermark(connection, name, control.Watermark(state.watermark, state.rules, at))
                 if control.counted(connection, name) is None:
-                    control.count_whole(connection, name, state.upto)
+                    control.count_whole(connection, name, state.watermark)
                 if self._gate:
                     audit = outcomes[name].audit
                     self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)

@@ -70,7 +70,7 @@ def _counts_agree(connection: DuckDBPyConnection, whole: "_Relations", part: Par
         f"""
         select
             (select count(*) from raw.{whole.dataset}),
-            (select count(*) from raw.{whole.dataset} where _landing_id > {part.upto}),
+            (select count(*) from raw.{whole.dataset} where _landing_id > {part.watermark}),
             (select count(*) from {whole.decided}),
             (select count(*) from {whole.model})
         """
@@ -138,7 +138,7 @@ class _Relations:
 
     @classmethod
     def of_part(cls, connection: DuckDBPyConnection, dataset: str, part: Part) -> "_Relations":
-        """Of these, the new raw rows, and all rows of the keys that they touch."""
+        """Of these, the raw rows that were judged, and all rows of the keys that they touch."""
         raw, base, dispositions = f"raw.{dataset}", f"work.base_{dataset}", f"staged.dispositions_{dataset}"
         connection.execute(
             f"""
@@ -147,7 +147,9 @@ class _Relations:
             where _landing_id > {part.after} and _landing_id <= {part.upto}
             union all
             select _landing_id, _raw_row_id from {raw}
-            where _landing_id in (select _landing_id from {base} where _landing_id <= {part.after});
+            where _landing_id in (
+                select _landing_id from {base} where not (_landing_id > {part.after} and _landing_id <= {part.upto})
+            );
             create or replace temp table touched_dispositions as
             select _landing_id, _raw_row_id, _key, disposition, _reject_reasons from {dispositions} where rowid in (
                 select rowid from {dispositions} where _landing_id in (select _landing_id from touched_raw)

@@ -94,7 +94,7 @@ from tagged
     select {{ select_list }}
     from {{ raw }}
     where
-        _landing_id <= {{ state.after }}
+        not (_landing_id > {{ state.after }}{{ upto }})
         and _landing_id in (
             select earlier._landing_id
             from {{ published_dispositions(dataset) }} as earlier
