@@ -1,4 +1,4 @@
-"""Runs of a code location of one asset, forked from a warm process: how long each takes, and whether that process grows.
+"""Runs of one small asset, forked from a warm process: how long each takes, and whether that process grows.
 
     .venv/bin/python -m benchmarks.warm_runs [runs]
 

@@ -274,6 +274,8 @@ def test_launchers_in_two_processes_share_one_warm_process(area: WarmArea) -> No
 
 
 def test_launchers_that_start_at_the_same_time_start_one_warm_process(own_area: WarmArea) -> None:
+    # Dagster's own storage can't be made by two processes at the same time.
+    assert not own_area.instance.get_runs()
     others = [_start_launcher(own_area) for _ in range(2)]
     runs = [other.communicate()[0].strip() for other in others]
     assert len({own_area.metadata(own_area.finished(run_id).run_id, "parent") for run_id in runs}) == 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import pytest
@@ -63,3 +64,11 @@ def test_after_a_wipe_it_begins_anew(instance: dg.DagsterInstance) -> None:
     instance.wipe()
     assert _logs(instance.event_log_storage, run_id) == []
     assert _logs(instance.event_log_storage, dg.materialize([stored], instance=instance).run_id) != []
+
+
+def test_migrations_are_loaded_for_a_new_log_alone(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run_id = dg.materialize([stored], instance=instance).run_id
+    another = EventLogStorage(str(tmp_path / "history" / "runs"))
+    with patch.object(SqliteEventLogStorage, "_initdb", side_effect=AssertionError("it is made already")):
+        assert _logs(another, run_id) == _logs(instance.event_log_storage, run_id)
+    assert _logs(another, "new") == []
