@@ -1,6 +1,7 @@
 """The types of `sources.yaml`, second part: what can be said of a connection, a system and the whole file."""
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
 from datetime import timedelta
@@ -257,6 +258,12 @@ class CsvConnection(FolderConnection):
         return encoding
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    """Asking for them reads a folder of several hundred files."""
+    return frozenset(available_timezones())
+
+
 class _System(Strict):
     """An operational system.
 
@@ -292,8 +299,8 @@ class _System(Strict):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            near = difflib.get_close_matches(zone, available_timezones(), n=1, cutoff=0.5)
+        if zone not in _zones():
+            near = difflib.get_close_matches(zone, _zones(), n=1, cutoff=0.5)
             hint = f"perhaps {near[0]!r} is meant" if near else "expected an IANA name such as Europe/London"
             raise ValueError(f"no time zone of that name is known, {hint}")
         return zone

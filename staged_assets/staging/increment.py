@@ -94,7 +94,11 @@ class Increments:
         control.keep_count(connection, dataset, kept.changed(upto, gone, come))
 
     def touch(self, companion: str, dataset: str) -> None:
-        """Before a dataset is published: note which of a companion's rows that will change."""
+        """Before a dataset is published: note which of a companion's rows that will change.
+
+        From here on the companion is not current: if this refresh dies, the next one makes it wholly.
+        """
+        control.forget_companion(self._session.connection, companion)
         config = self._project.models[companion]["config"]
         replaced = self._replaced(f"stg_{dataset}", dataset)
         self._session.connection.execute(

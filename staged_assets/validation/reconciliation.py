@@ -191,6 +191,12 @@ union all
 
 def _staged_discrepancies(relations: _Relations) -> str:
     key, staged, model = DATASETS[relations.dataset].key, relations.staged, relations.model
+    several = f"""
+union all
+select 'staged beside another one of its key' as problem, max_by(_raw_row_id, _landing_id)
+from {staged}
+group by _key
+having count(*) > 1"""
     return f"""
 select 'not in the staged table' as problem, decided._raw_row_id
 from {staged} as decided
@@ -203,4 +209,4 @@ union all
 select 'staged twice' as problem, _raw_row_id
 from {model}
 group by _raw_row_id
-having count(*) > 1"""
+having count(*) > 1""" + ("" if DATASETS[relations.dataset].consolidated else several)
