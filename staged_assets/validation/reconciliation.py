@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Part
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.session import small_builds
 
 _UNREASONED = "(disposition = 'rejected') != (len(_reject_reasons) > 0)"
 
@@ -140,22 +141,23 @@ class _Relations:
     def of_part(cls, connection: DuckDBPyConnection, dataset: str, part: Part) -> "_Relations":
         """Of these, the new raw rows, and all rows of the keys that they touch."""
         raw, base, dispositions = f"raw.{dataset}", f"work.base_{dataset}", f"staged.dispositions_{dataset}"
-        connection.execute(
-            f"""
-            create or replace temp table touched_raw as
-            select _landing_id, _raw_row_id from {raw}
-            where _landing_id > {part.after} and _landing_id <= {part.upto}
-            union all
-            select _landing_id, _raw_row_id from {raw}
-            where _landing_id in (select _landing_id from {base} where _landing_id <= {part.after});
-            create or replace temp table touched_dispositions as
-            select _landing_id, _raw_row_id, _key, disposition, _reject_reasons from {dispositions} where rowid in (
-                select rowid from {dispositions} where _landing_id in (select _landing_id from touched_raw)
-                union
-                select rowid from {dispositions} where _key in (select _key from {base})
+        with small_builds(connection):
+            connection.execute(
+                f"""
+                create or replace temp table touched_raw as
+                select _landing_id, _raw_row_id from {raw}
+                where _landing_id > {part.after} and _landing_id <= {part.upto}
+                union all
+                select _landing_id, _raw_row_id from {raw}
+                where _landing_id in (select _landing_id from {base} where _landing_id <= {part.after});
+                create or replace temp table touched_dispositions as
+                select _landing_id, _raw_row_id, _key, disposition, _reject_reasons from {dispositions} where rowid in (
+                    select rowid from {dispositions} where _landing_id in (select _landing_id from touched_raw)
+                    union
+                    select rowid from {dispositions} where _key in (select _key from {base})
+                )
+                """
             )
-            """
-        )
         return cls(dataset, "touched_raw", "touched_dispositions", part.rows)
 
 
