@@ -115,7 +115,7 @@ class Scene:
         self._erp("create table stock (stock_no, product_no, on_hand, changed_at)")
         with contextlib.closing(sqlite3.connect(self.folder / CRM_FILE)) as store:
             store.execute("create table contacts (seq integer primary key, updated_at text, body text not null)")
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DAGSTER_HOME": str(self.home),
             "STAGED_ASSETS_HOME": str(self.folder),
@@ -195,7 +195,7 @@ class Scene:
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, *command], cwd=self.folder, env=self._environment, stdout=log, stderr=log
+                [sys.executable, *command], cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
 
     @staticmethod

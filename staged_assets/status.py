@@ -26,8 +26,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         checks = control.checks(connection)
         last = control.last_refreshes(connection)
         datasets = {}
-        for name in DATASETS:
-            counts = control.count(connection, name)
+        for name, counts in control.count(connection, list(DATASETS)).items():
             refresh = last.get(name)
             datasets[name] = {
                 "landed": counts.landed,
@@ -49,7 +48,7 @@ def _is_prepared(settings: Settings) -> bool:
     if not settings.warehouse_path.exists():
         return False
     with connect(settings, read_only=True) as connection:
-        return control.table_exists(connection, "control", "refreshes")
+        return control.table_exists(connection, "control", "counts")
 
 
 def _prepare(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """One connection to the warehouse for as long as several steps need it: opening and closing the file is dear."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from duckdb import DuckDBPyConnection
@@ -44,3 +45,16 @@ class Session:
     ) -> None:
         self._connection = None
         self._stack.__exit__(kind, error, trace)
+
+
+@contextmanager
+def small_builds(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Joins are hashed on their right side, as written.
+
+    Of a few keys that are looked up in a large table the engine may think that they are many, and hash the table.
+    """
+    connection.execute("set disabled_optimizers = 'build_side_probe_side'")
+    try:
+        yield
+    finally:
+        connection.execute("set disabled_optimizers = ''")

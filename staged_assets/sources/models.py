@@ -1,9 +1,9 @@
 """The types of `sources.yaml`, third part: what can be said of a system and of the whole file."""
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
-from functools import cache
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
@@ -63,9 +63,9 @@ __all__ = [
 _DIRECTIVES = frozenset("dmYyHMSfbBjpI%")
 
 
-@cache
+@functools.cache
 def _zones() -> frozenset[str]:
-    """All names of time zones: looked up in a few hundred files."""
+    """Asking for them reads a folder of several hundred files."""
     return frozenset(available_timezones())
 
 

@@ -1,7 +1,7 @@
 """What the staged area knows of itself: how far each dataset is published, by which rules, and what its checks said."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -165,49 +165,68 @@ def companions(connection: DuckDBPyConnection) -> dict[str, Companion]:
     return {name: Companion(*rest) for name, *rest in rows}
 
 
+def forget_companion(connection: DuckDBPyConnection, name: str) -> None:
+    """Whatever happens from here on, the companion is to be made anew."""
+    connection.execute("delete from control.companions where companion = ?", [name])
+
+
 def set_companion(connection: DuckDBPyConnection, name: str, companion: Companion) -> None:
     """Record that a companion was made."""
     connection.execute("begin")
-    connection.execute("delete from control.companions where companion = ?", [name])
+    forget_companion(connection, name)
     connection.execute(
         "insert into control.companions values (?, ?, ?)", [name, companion.made_at, companion.rule_set_version]
     )
     connection.execute("commit")
 
 
-def count(connection: DuckDBPyConnection, dataset: str) -> Counts:
-    """Count the raw rows of a dataset by what became of them; what was counted before is not counted again."""
-    raw = f"{RAW_SCHEMA}.{dataset}"
-    kept = counted(connection, dataset)
-    if kept is None:
-        kept = _counted_now(connection, dataset)
-        dispositions = f"staged.dispositions_{dataset}"
-        new = f" where _landing_id not in (select _landing_id from {dispositions})" if kept.dispositions else ""
-        landed, pending = (
-            _scalar(connection, f"select count(distinct _raw_row_id) from {raw}{where}") for where in ("", new)
-        )
-    else:
-        landed = _scalar(connection, f"select count(*) from {raw}")
-        pending = _scalar(connection, f"select count(*) from {raw} where _landing_id > {kept.upto}")
+def count(connection: DuckDBPyConnection, datasets: Collection[str]) -> dict[str, Counts]:
+    """Count the raw rows of datasets by what became of them; what was counted before is not counted again."""
+    kept = {name: found for name, found in _all_counted(connection).items() if name in datasets}
+    landed = {}
+    if kept:
+        parts = [
+            f"select '{name}', count(*), count(*) filter (where _landing_id > {found.upto}) from {RAW_SCHEMA}.{name}"
+            for name, found in kept.items()
+        ]
+        landed = {name: rest for name, *rest in connection.execute(" union all ".join(parts)).fetchall()}
+    return {
+        name: _counts(kept[name], *landed[name]) if name in kept else _count_now(connection, name) for name in datasets
+    }
+
+
+def _count_now(connection: DuckDBPyConnection, dataset: str) -> Counts:
+    found = _counted_now(connection, dataset)
+    new = f" where _landing_id not in (select _landing_id from staged.dispositions_{dataset})"
+    landed, pending = (
+        _scalar(connection, f"select count(distinct _raw_row_id) from {RAW_SCHEMA}.{dataset}{where}")
+        for where in ("", new if found.dispositions else "")
+    )
+    return _counts(found, landed, pending)
+
+
+def _counts(found: Counted, landed: int, pending: int) -> Counts:
     return Counts(
         landed=landed,
         pending=pending,
-        reasons=dict(sorted(kept.reasons.items(), key=lambda entry: (-entry[1], entry[0]))),
-        **{disposition: kept.dispositions.get(disposition, 0) for disposition in DISPOSITIONS},
+        reasons=dict(sorted(found.reasons.items(), key=lambda entry: (-entry[1], entry[0]))),
+        **{disposition: found.dispositions.get(disposition, 0) for disposition in DISPOSITIONS},
     )
 
 
 def counted(connection: DuckDBPyConnection, dataset: str) -> Counted | None:
     """What was counted when the dataset was last published, where that is what is published now."""
-    row = connection.execute(
+    return _all_counted(connection).get(dataset)
+
+
+def _all_counted(connection: DuckDBPyConnection) -> dict[str, Counted]:
+    rows = connection.execute(
         """
-        select counts.upto, counts.counted from control.counts
+        select counts.dataset, counts.upto, counts.counted from control.counts
         inner join control.watermarks on watermarks.dataset = counts.dataset and watermarks.landing_id = counts.upto
-        where counts.dataset = ?
-        """,
-        [dataset],
-    ).fetchone()
-    return Counted(row[0], **json.loads(row[1])) if row else None
+        """
+    ).fetchall()
+    return {dataset: Counted(upto, **json.loads(found)) for dataset, upto, found in rows}
 
 
 def keep_count(connection: DuckDBPyConnection, dataset: str, found: Counted | None) -> None:
@@ -243,15 +262,20 @@ def _counted_now(connection: DuckDBPyConnection, dataset: str) -> Counted:
     return Counted(0, dict(connection.execute(sql).fetchall()), count_of(connection, relation).reasons)
 
 
-def record_refresh(connection: DuckDBPyConnection, refresh: DatasetRefresh, run_id: str, counts: Counts) -> None:
-    """Add to the dataset's own history."""
-    connection.execute(
-        "insert into control.refreshes values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+def record_refreshes(
+    connection: DuckDBPyConnection, refreshes: Iterable[tuple[DatasetRefresh, Counts]], run_id: str
+) -> None:
+    """Add to the datasets' own history."""
+    rows = [
         [
-            refresh.dataset, run_id, refresh.refreshed_at, refresh.mode, refresh.outcome, refresh.message,
-            refresh.new_rows, refresh.seconds, *(getattr(counts, name) for name in DISPOSITIONS),
-        ],
-    )  # fmt: skip
+            one.dataset, run_id, one.refreshed_at, one.mode, one.outcome, one.message, one.new_rows, one.seconds,
+            *(getattr(counts, name) for name in DISPOSITIONS),
+        ]
+        for one, counts in refreshes
+    ]  # fmt: skip
+    if rows:
+        values = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"insert into control.refreshes values {values}", [value for row in rows for value in row])
 
 
 def last_refreshes(connection: DuckDBPyConnection) -> dict[str, DatasetRefresh]:
@@ -281,7 +305,8 @@ def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, S
         "delete from control.checks where dataset || '/' || name in (select unnest(?))",
         [[f"{dataset}/{name}" for dataset, name, *_ in rows]],
     )
-    connection.executemany("insert into control.checks values (?, ?, ?, ?, ?, ?, ?)", rows)
+    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+    connection.execute(f"insert into control.checks values {values}", [value for row in rows for value in row])
     connection.execute("commit")
 
 
@@ -307,13 +332,10 @@ def standing(connection: DuckDBPyConnection, dataset: str) -> dict[str, Standing
     }
 
 
-def rows(connection: DuckDBPyConnection, model: str) -> int | None:
-    """Rows of a published table, None where it was never published."""
-    return (
-        _scalar(connection, f"select count(*) from staged.{model}")
-        if table_exists(connection, "staged", model)
-        else None
-    )
+def rows(connection: DuckDBPyConnection, models: Iterable[str]) -> dict[str, int]:
+    """Rows of published tables; one that was never published is missing."""
+    parts = [f"select '{m}', count(*) from staged.{m}" for m in sorted(tables(connection, "staged") & set(models))]
+    return dict(connection.execute(" union all ".join(parts)).fetchall()) if parts else {}
 
 
 def tables(connection: DuckDBPyConnection, schema: str) -> set[str]:

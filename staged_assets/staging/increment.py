@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked, Part
 from staged_assets.landing.land import transaction
-from staged_assets.landing.session import Session
+from staged_assets.landing.session import Session, small_builds
 from staged_assets.staging import control
 from staged_assets.staging.compiled import CompiledModels, execute
 from staged_assets.staging.outcomes import State
@@ -94,19 +94,25 @@ class Increments:
         control.keep_count(connection, dataset, kept.changed(upto, gone, come))
 
     def touch(self, companion: str, dataset: str) -> None:
-        """Before a dataset is published: note which of a companion's rows that will change."""
+        """Before a dataset is published: note which of a companion's rows that will change.
+
+        From here on the companion is not current: if this refresh dies, the next one makes it wholly.
+        """
+        connection = self._session.connection
+        control.forget_companion(connection, companion)
         config = self._project.models[companion]["config"]
         replaced = self._replaced(f"stg_{dataset}", dataset)
-        self._session.connection.execute(
-            f"""
-            create or replace table {_touched(companion)} as
-            select distinct {config["touched"]} from (
-                select * from staged.stg_{dataset} where {replaced}
-                union all by name
-                select * from staged.stg_{dataset}__candidate
+        with small_builds(connection):
+            connection.execute(
+                f"""
+                create or replace table {_touched(companion)} as
+                select distinct {config["touched"]} from (
+                    select * from staged.stg_{dataset} where {replaced}
+                    union all by name
+                    select * from staged.stg_{dataset}__candidate
+                )
+                """
             )
-            """
-        )
 
     def make(self, companion: str, rules: str) -> None:
         """After it was published: make these rows of a companion anew.
@@ -133,10 +139,10 @@ class Increments:
         """
         connection = self._session.connection
         table = f"staged.stg_{dataset}"
-        connection.execute(
-            f"create or replace table work.changed_{dataset} as from {table} where rowid in"
-            f" (select rowid from {table} where {self._replaced(f'stg_{dataset}', dataset)})"
-        )
+        where = self._replaced(f"stg_{dataset}", dataset)
+        changed = f"from {table} where rowid in (select rowid from {table} where {where})"
+        with small_builds(connection):
+            connection.execute(f"create or replace table work.changed_{dataset} as {changed}")
         counted = control.counted(connection, dataset)
         dispositions = counted.dispositions if counted else None
         return Part(
@@ -181,7 +187,8 @@ class Increments:
     def _timed(self, dataset: str) -> Iterator[None]:
         started = time.perf_counter()
         try:
-            yield
+            with small_builds(self._session.connection):
+                yield
         finally:
             self.seconds[dataset] = self.seconds.get(dataset, 0.0) + time.perf_counter() - started
 

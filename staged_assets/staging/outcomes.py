@@ -30,8 +30,8 @@ class Audited(Protocol):
 class Gate(Protocol):
     """What stands between write and publish (see `validation.gate`)."""
 
-    def released_upto(self, connection: DuckDBPyConnection, dataset: str) -> int | None:
-        """The last landing id of a held batch that a person has released."""
+    def released(self, connection: DuckDBPyConnection) -> Mapping[str, int]:
+        """Dataset whose held batch a person has released → the last landing id of the batch."""
 
     def audit(
         self, connection: DuckDBPyConnection, dataset: str, *, upto: int, rules: str, run_id: str, at: datetime

@@ -13,11 +13,11 @@ import duckdb
 
 from staged_assets.errors import RefreshError, WarehouseError, without_values
 from staged_assets.landing.land import transaction
-from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.raw_area import Period, landing_ids, max_landing_id, prepare
 from staged_assets.landing.session import Session
 from staged_assets.settings import Settings
 from staged_assets.staging import control
+from staged_assets.staging.companions import Companions
 from staged_assets.staging.compiled import CompiledModels
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
 from staged_assets.staging.increment import Increments
@@ -61,6 +61,7 @@ class Refresh:
         self._session = Session(settings)
         self._compiled = CompiledModels(project, self._dbt, formats, self._session.release)
         self._increments = Increments(self._session, project, self._compiled, on_progress)
+        self._companions = Companions(self._session, project, self._formats_of, self._increments)
         self._known_rules: dict[str, str] = {}
         self._copy_problem: WarehouseError | None = None
 
@@ -108,11 +109,11 @@ class Refresh:
             for name, state in to_do.items():
                 self._judge_audited(name, outcomes[name], state, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
-        made = self._companions_to_make(companions, outcomes, to_publish)
-        partly = self._to_make_partly(made, to_publish)
+        made = self._companions.to_make(companions, outcomes, to_publish)
+        partly = self._companions.to_make_partly(made, to_publish)
         standing = self._publish_increments(to_publish, outcomes, partly)
         results = self._publish_whole(to_publish, outcomes, [c for c in made if c not in partly], results)
-        results |= self._make_partly(partly, outcomes)
+        results |= self._companions.make_partly({c: d for c, d in partly.items() if outcomes[d].good})
         for name in to_do:
             of_nodes = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
             outcomes[name].seconds = of_nodes + self._increments.seconds.pop(name, 0.0)
@@ -120,7 +121,7 @@ class Refresh:
             outcomes, to_publish, [c for c in made if c in results and results[c].succeeded], at, run_id
         )
         for companion in companions:
-            outcomes[companion] = self._companion_outcome(companion, ready, outcomes, results)
+            outcomes[companion] = self._companions.outcome(companion, ready, outcomes, results)
         self._count_rows(outcomes)
         self._verify(outcomes, ready, at, self._changes(standing, to_publish, outcomes, partly))
         self._copy(before, standing, outcomes, partly)
@@ -216,29 +217,6 @@ class Refresh:
             self._judge_published(name, outcomes[name], published)
         return {**results, **{name: result.after(results.get(name)) for name, result in published.items()}}
 
-    def _to_make_partly(self, made: Mapping[str, bool], to_publish: Mapping[str, State]) -> dict[str, str]:
-        """Companions that were current and are made from one dataset with an increment → that dataset."""
-        found = {}
-        for companion, was_current in made.items():
-            dataset = self._project.models[companion]["config"].get("touched_by")
-            published = self._project.companions[companion] & set(to_publish)
-            if was_current and published == {dataset} and to_publish[dataset].mode == "incremental":
-                found[companion] = dataset
-        return found
-
-    def _make_partly(self, partly: Mapping[str, str], outcomes: Mapping[str, Outcome]) -> dict[str, NodeResult]:
-        results = {}
-        for companion, dataset in partly.items():
-            if not outcomes[dataset].good:
-                continue
-            outcome = Outcome(companion, None, "success")
-            with self._noting_errors(outcome):
-                self._increments.make(companion, self._companion_rules(companion))
-            status = "success" if outcome.status == "success" else "error"
-            seconds = self._increments.seconds.pop(companion)
-            results[companion] = NodeResult(companion, status, outcome.message, seconds, None)
-        return results
-
     def plan(
         self, datasets: Collection[str], full: Collection[str] = (), replay: Mapping[str, Period] = {}
     ) -> dict[str, State]:  # fmt: skip
@@ -248,11 +226,12 @@ class Refresh:
         control.prepare(connection)
         known = control.watermarks(connection)
         published = control.tables(connection, "staged")
+        releases = self._gate.released(connection) if self._gate else {}
         plan = {}
         for name in datasets:
             watermark = known.get(name)
             upto = max_landing_id(connection, name)
-            released = self._gate.released_upto(connection, name) if self._gate else None
+            released = releases.get(name)
             if released is not None and (watermark is None or released > watermark.landing_id):
                 upto = released
             rules = self._rules(name)
@@ -353,49 +332,6 @@ class Refresh:
                 outcome.message = f"{model}: {result.message if result else 'was not run'}"
                 return
 
-    def _companions_to_make(
-        self, companions: Collection[str], outcomes: Mapping[str, Outcome], published: Collection[str]
-    ) -> dict[str, bool]:
-        """Those that are not as what they are made from is or will now be, and are made from nothing that can't be.
-
-        Returns:
-            companion → whether it is as what it is made from still is.
-        """
-        connection = self._session.connection
-        known = control.watermarks(connection)
-        made = control.companions(connection)
-        there = control.tables(connection, "staged")
-        current = {c for c in companions if c in there and self._is_current(c, made.get(c), known)}
-        ready = set(known) | set(published)
-        audited = {model for name in DATASETS for model in self._project.audited_models(name)}
-        return {
-            companion: companion in current
-            for companion in companions
-            if companion not in audited
-            and self._project.companions[companion] <= ready
-            and (companion not in current or self._project.companions[companion] & set(published))
-            and all(outcomes[d].good for d in self._project.companions[companion] if d in outcomes)
-        }
-
-    def _is_current(
-        self, companion: str, made: control.Companion | None, known: Mapping[str, control.Watermark]
-    ) -> bool:
-        """Whether it was made, by these rules, after all that it is made from was last published."""
-        return (
-            made is not None
-            and made.rule_set_version == self._companion_rules(companion)
-            and all(made.made_at >= known[name].refreshed_at for name in self._made_from(companion) if name in known)
-        )
-
-    def _companion_rules(self, companion: str) -> str:
-        if companion not in self._known_rules:
-            formats = self._formats_of(self._made_from(companion))
-            self._known_rules[companion] = self._project.companion_version(companion, formats)
-        return self._known_rules[companion]
-
-    def _made_from(self, companion: str) -> list[str]:
-        return sorted(self._project.companions[companion])
-
     def _finish(
         self,
         outcomes: Mapping[str, Outcome],
@@ -419,37 +355,23 @@ class Refresh:
                     audit = outcomes[name].audit
                     self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
         for companion in made:
-            control.set_companion(connection, companion, control.Companion(at, self._companion_rules(companion)))
-        for name, outcome in outcomes.items():
-            outcome.counts = control.count(connection, name)
-            entry = control.DatasetRefresh(
-                name, at, outcome.mode, outcome.status, outcome.message, outcome.new_rows, outcome.seconds
-            )
-            control.record_refresh(connection, entry, run_id, outcome.counts)
+            control.set_companion(connection, companion, control.Companion(at, self._companions.rules(companion)))
+        entries = []
+        for name, counts in control.count(connection, list(outcomes)).items():
+            one = outcomes[name]
+            one.counts = counts
+            entry = control.DatasetRefresh(name, at, one.mode, one.status, one.message, one.new_rows, one.seconds)
+            entries.append((entry, counts))
+        control.record_refreshes(connection, entries, run_id)
         audits = [(name, control.Standing(one.audit.checked, None)) for name, one in outcomes.items() if one.audit]
         control.record_checks(connection, audits, at)
         return control.watermarks(connection)
 
-    def _companion_outcome(
-        self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, NodeResult]
-    ) -> Outcome:
-        outcome = Outcome(companion, None, "unchanged")
-        made_from = self._project.companions[companion]
-        missing = [d for d in sorted(made_from) if d not in ready or (d in outcomes and not outcomes[d].good)]
-        result = results.get(companion)
-        if missing:
-            outcome.status, outcome.message = "skipped", f"stg_{missing[0]} is not published"
-        elif result is not None:
-            outcome.status = result.outcome
-            outcome.seconds = result.seconds
-            outcome.message = "" if result.succeeded else result.message or "what it is made from failed"
-        return outcome
-
     def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:
-        there = control.tables(self._session.connection, "staged")
-        for outcome in outcomes.values():
-            if outcome.good and outcome.name in there:
-                outcome.rows = control.rows(self._session.connection, outcome.name)
+        good = [outcome for outcome in outcomes.values() if outcome.good]
+        rows = control.rows(self._session.connection, [outcome.name for outcome in good])
+        for outcome in good:
+            outcome.rows = rows.get(outcome.name)
 
     def _changes(
         self, standing: Mapping[str, Mapping[str, control.Standing]], to_publish: Mapping[str, State],

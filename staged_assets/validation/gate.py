@@ -23,11 +23,11 @@ class AuditGate:
         self._settings = settings
         self._personal = personal
 
-    def released_upto(self, connection: DuckDBPyConnection, dataset: str) -> int | None:
-        """The last landing id of a batch that was released and is to be published; None where there is none."""
+    def released(self, connection: DuckDBPyConnection) -> dict[str, int]:
+        """Dataset with a batch that was released and is to be published → the last landing id of the batch."""
         holding.prepare(connection)
-        release = holding.pending_release(connection, dataset)
-        return release.upto if release else None
+        found = {name: holding.pending_release(connection, name) for name in holding.all_held(connection)}
+        return {name: release.upto for name, release in found.items() if release}
 
     def audit(
         self, connection: DuckDBPyConnection, dataset: str, *, upto: int, rules: str, run_id: str, at: datetime

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import StagedAssetsError
@@ -178,7 +179,8 @@ def clear(connection: DuckDBPyConnection, dataset: str, *, upto: int, rule_set_v
 
 def is_prepared(connection: DuckDBPyConnection) -> bool:
     """Whether the tables are there."""
-    row = connection.execute(
-        "select count(*) from information_schema.tables where table_schema = 'control' and table_name = 'held'"
-    ).fetchone()
-    return bool(row and row[0])
+    try:
+        connection.execute("select 1 from control.held limit 0")
+    except duckdb.CatalogException:
+        return False
+    return True

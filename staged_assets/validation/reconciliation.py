@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Part
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.session import small_builds
 
 _UNREASONED = "(disposition = 'rejected') != (len(_reject_reasons) > 0)"
 
@@ -140,24 +141,25 @@ class _Relations:
     def of_part(cls, connection: DuckDBPyConnection, dataset: str, part: Part) -> "_Relations":
         """Of these, the raw rows that were judged, and all rows of the keys that they touch."""
         raw, base, dispositions = f"raw.{dataset}", f"work.base_{dataset}", f"staged.dispositions_{dataset}"
-        connection.execute(
-            f"""
-            create or replace temp table touched_raw as
-            select _landing_id, _raw_row_id from {raw}
-            where _landing_id > {part.after} and _landing_id <= {part.upto}
-            union all
-            select _landing_id, _raw_row_id from {raw}
-            where _landing_id in (
-                select _landing_id from {base} where not (_landing_id > {part.after} and _landing_id <= {part.upto})
-            );
-            create or replace temp table touched_dispositions as
-            select _landing_id, _raw_row_id, _key, disposition, _reject_reasons from {dispositions} where rowid in (
-                select rowid from {dispositions} where _landing_id in (select _landing_id from touched_raw)
-                union
-                select rowid from {dispositions} where _key in (select _key from {base})
+        with small_builds(connection):
+            connection.execute(
+                f"""
+                create or replace temp table touched_raw as
+                select _landing_id, _raw_row_id from {raw}
+                where _landing_id > {part.after} and _landing_id <= {part.upto}
+                union all
+                select _landing_id, _raw_row_id from {raw}
+                where _landing_id in (
+                    select _landing_id from {base} where not (_landing_id > {part.after} and _landing_id <= {part.upto})
+                );
+                create or replace temp table touched_dispositions as
+                select _landing_id, _raw_row_id, _key, disposition, _reject_reasons from {dispositions} where rowid in (
+                    select rowid from {dispositions} where _landing_id in (select _landing_id from touched_raw)
+                    union
+                    select rowid from {dispositions} where _key in (select _key from {base})
+                )
+                """
             )
-            """
-        )
         return cls(dataset, "touched_raw", "touched_dispositions", part.rows)
 
 
@@ -193,6 +195,12 @@ union all
 
 def _staged_discrepancies(relations: _Relations) -> str:
     key, staged, model = DATASETS[relations.dataset].key, relations.staged, relations.model
+    several = f"""
+union all
+select 'staged beside another one of its key' as problem, max_by(_raw_row_id, _landing_id)
+from {staged}
+group by _key
+having count(*) > 1"""
     return f"""
 select 'not in the staged table' as problem, decided._raw_row_id
 from {staged} as decided
@@ -205,4 +213,4 @@ union all
 select 'staged twice' as problem, _raw_row_id
 from {model}
 group by _raw_row_id
-having count(*) > 1"""
+having count(*) > 1""" + ("" if DATASETS[relations.dataset].consolidated else several)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked, Part
@@ -307,5 +308,9 @@ def _row(connection: DuckDBPyConnection, sql: str) -> tuple[int, ...]:
 
 
 def _exists(connection: DuckDBPyConnection, dataset: str) -> bool:
-    sql = "select count(*) from information_schema.tables where table_schema = 'staged' and table_name = ?"
-    return bool(connection.execute(sql, [f"stg_{dataset}"]).fetchall()[0][0])
+    """Asked of the table itself: the engine's list of tables takes ten times as long."""
+    try:
+        connection.execute(f"select 1 from staged.stg_{dataset} limit 0")
+    except duckdb.CatalogException:
+        return False
+    return True

@@ -47,7 +47,7 @@ class Published:
     def refreshed(self, dataset: str, times: list[tuple[datetime, int]], mode: str = "incremental") -> None:
         for at, new_rows in times:
             entry = control.DatasetRefresh(dataset, at, mode, "published", "", new_rows, 1.0)
-            control.record_refresh(self.connection, entry, "run", control.Counts(0, 0, 0, 0, 0, 0, 0, {}))
+            control.record_refreshes(self.connection, [(entry, control.Counts(0, 0, 0, 0, 0, 0, 0, {}))], "run")
 
     def check(self, dataset: str, name: str, **settings: Any) -> RuleResult:
         (result,) = check_table(

@@ -190,7 +190,7 @@ def test_a_released_batch_is_published_once(batch: Batches) -> None:
     batch.write(10, 40)
     batch.audit()
     holding.release(batch.connection, DATASET, reason="checked with the shop", who="ada", at=NOON)
-    assert batch.gate.released_upto(batch.connection, DATASET) == 50
+    assert batch.gate.released(batch.connection) == {DATASET: 50}
     result = batch.publish()
     assert result.summary == (
         "stg_offers is published against batch__reject_share, released by ada: checked with the shop."
@@ -199,7 +199,7 @@ def test_a_released_batch_is_published_once(batch: Batches) -> None:
     assert (entry.released_by, entry.reason, entry.released_at, entry.published) == (
         "ada", "checked with the shop", NOON, True,
     )  # fmt: skip
-    assert batch.gate.released_upto(batch.connection, DATASET) is None
+    assert batch.gate.released(batch.connection) == {}
 
 
 def test_a_release_is_for_the_held_batch_alone(batch: Batches) -> None:
