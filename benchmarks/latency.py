@@ -74,6 +74,11 @@ routes: []
 otherwise: [console]
 """
 
+#: A code server of its own, as in production: one that the daemon starts by itself is started anew every minute.
+WORKSPACE = """
+load_from: [{{grpc_server: {{host: 127.0.0.1, port: {port}, location_name: staged_assets}}}}]
+"""
+
 #: system → the staged asset in which its changes are seen
 STAGED = {"erp": "stg_inventory", "crm": "stg_consumers", "shop": "stg_sales"}
 #: seconds that anything may take
@@ -104,10 +109,11 @@ class Scene:
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGED, 0))
 
     def __post_init__(self) -> None:
-        self.crm_port, self.shop_port = free_port(), free_port()
+        self.crm_port, self.shop_port, self.code_port = free_port(), free_port(), free_port()
         self.settings = Settings(home=self.folder, sources=self.folder / "sources.yaml")
         (self.folder / "sources.yaml").write_text(SOURCES.format(crm=self.crm_port))
         (self.folder / "alerts.yaml").write_text(ALERTS)
+        (self.folder / "workspace.yaml").write_text(WORKSPACE.format(port=self.code_port))
         self.home = self.folder / "dagster"
         self.home.mkdir(exist_ok=True)
         (self.home / "dagster.yaml").write_bytes((PACKAGE / "dagster.yaml").read_bytes())
@@ -131,6 +137,7 @@ class Scene:
         os.environ["DAGSTER_HOME"] = str(self.home)
         try:
             self.start_sources()
+            self.start_code_server()
             self.start_daemon()
             with DagsterInstance.from_config(str(self.home)) as instance:
                 yield instance
@@ -149,9 +156,15 @@ class Scene:
         self._start("crm", "-m", "staged_assets.demo.crm_server", str(self.folder), "--port", str(self.crm_port))
         self._wait_for_port(self.crm_port)
 
+    def start_code_server(self) -> None:
+        """Start the code server, and wait until it has loaded everything."""
+        module, port = "staged_assets.definitions", str(self.code_port)
+        self._start("code", "-m", "dagster", "api", "grpc", "--module-name", module, "--port", port)
+        self._wait_for_port(self.code_port)
+
     def start_daemon(self) -> None:
-        """Start the daemon, with a code server of its own."""
-        workspace = str(PACKAGE / "workspace.yaml")
+        """Start the daemon."""
+        workspace = str(self.folder / "workspace.yaml")
         self._start("daemon", "-m", "dagster._daemon", "run", "--workspace", workspace)
 
     def stop(self, name: str, *, kill: bool = False) -> None:

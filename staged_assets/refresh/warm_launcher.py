@@ -23,6 +23,9 @@ from staged_assets.refresh.warm_client import WarmClient, WarmSettings
 from staged_assets.settings import load_settings
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 class WarmRunLauncher(DefaultRunLauncher):
     """Has runs of one code location forked from a warm process; whatever it can't, Dagster's own launcher does.
 
@@ -167,7 +170,8 @@ class WarmRunLauncher(DefaultRunLauncher):
 
 
 def _is_local(location: Any) -> bool:
-    """A code server that Dagster started itself; `dagster dev` starts it beforehand, on a socket of this machine."""
+    """A code server that Dagster started itself, or one on a socket or a loopback address of this machine."""
     return isinstance(location, ManagedGrpcPythonEnvCodeLocationOrigin) or (
-        isinstance(location, GrpcServerCodeLocationOrigin) and location.socket is not None
+        isinstance(location, GrpcServerCodeLocationOrigin)
+        and (location.socket is not None or location.host in _LOOPBACK)
     )

@@ -140,6 +140,20 @@ def test_the_page_of_an_operational_table(browser: Browser) -> None:
     assert "raw / items" in page
 
 
+def test_assets_show_how_they_are_refreshed_and_why(browser: Browser) -> None:
+    reason = "no more than an hour, and events come as files or deliveries"
+    for asset in ("stg_sales", "ecommerce/sales"):
+        browser.open(f"/assets/{asset}", "real time", "event arrival", reason)
+    browser.keep("refresh-ecommerce_sales")
+    browser.open("/assets/erp/branch", "daily at 22:00 Europe/Berlin", "one batch a day, in its window, is enough")
+
+
+def test_sensors_and_schedules_are_listed(browser: Browser) -> None:
+    sensors = [f"{system}_changes" for system in SYSTEMS]
+    browser.open("/automation", *sensors, "erp_at_22_00", "alerts")
+    browser.keep("automation")
+
+
 def test_the_checks_of_a_dataset_are_shown_with_what_they_are_about(browser: Browser) -> None:
     page = browser.open("/assets/stg_sales?view=checks", "table__reconciled", "Succeeded")
     browser.keep("checks-stg_sales")

@@ -208,7 +208,7 @@ def command(home: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("STAGED_ASSETS_", "DAGSTER_"))
     }
-    environment |= {"STAGED_ASSETS_HOME": str(home), "PYTHONPATH": str(_ROOT)}
+    environment |= {"STAGED_ASSETS_HOME": str(home), "PYTHONPATH": str(_ROOT), "STAGED_ASSETS_AUTOMATIC": "false"}
     return [sys.executable, "-m", "staged_assets.cli", *arguments], environment
 
 
