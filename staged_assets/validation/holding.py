@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import StagedAssetsError
@@ -179,8 +178,7 @@ def clear(connection: DuckDBPyConnection, dataset: str, *, upto: int, rule_set_v
 
 def is_prepared(connection: DuckDBPyConnection) -> bool:
     """Whether the tables are there."""
-    try:
-        connection.execute("select 1 from control.held limit 0")
-    except duckdb.CatalogException:
-        return False
-    return True
+    row = connection.execute(
+        "select count(*) from duckdb_tables() where schema_name = 'control' and table_name = 'held'"
+    ).fetchone()
+    return bool(row and row[0])
