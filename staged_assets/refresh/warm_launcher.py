@@ -22,7 +22,6 @@ from staged_assets.refresh.run_worker import worker as worker_of
 from staged_assets.refresh.warm_client import WarmClient, WarmSettings
 from staged_assets.settings import load_settings
 
-
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
