@@ -5,6 +5,8 @@ from importlib import import_module
 from staged_assets.landing.layout import DATASETS
 from staged_assets.settings import load_settings
 from staged_assets.staging.project import StagingProject
+from staged_assets.validation.config import load_validation
+from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.scan import scan_of
 
 #: Imported in the midst of a refresh otherwise: 1.5 s of processor time in all.
@@ -30,6 +32,8 @@ def warm_up() -> None:
     """Import the libraries, parse the dbt project, make the schemas ready; opens no database, leaves no thread."""
     for name in _LATE:
         import_module(name)
-    StagingProject(load_settings()).parsed()
+    settings = load_settings()
+    StagingProject(settings).parsed()
+    validation = load_validation(settings.validation_path)
     for dataset in DATASETS:
-        scan_of(dataset)
+        scan_of(dataset).prepare([rule.name for rule in validation.of(dataset).applied(schema_rules()[dataset])])

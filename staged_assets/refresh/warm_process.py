@@ -154,7 +154,7 @@ class WarmProcess:
         if client is not None:
             self.users.add(client)
         send(connection, {"fresh": True})
-        threads = len(list(Path("/proc/self/task").iterdir()))
+        threads = _threads()
         if threads != 1:
             # Cannot be mended here: the next launch has a new process started.
             self._retire()
@@ -238,6 +238,11 @@ def report(child: Child, exit_code: int) -> int:
     return 0
 
 
+def _threads() -> int:
+    """Threads of this process, also those that Python knows nothing of."""
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
 def _myself() -> Process:
     process = Process.of(os.getpid())
     if process is None:
@@ -259,7 +264,11 @@ def _be_nobodys_twin() -> None:
 
 
 def load(settings: Message) -> None:
-    """Import and prepare all that runs have in common."""
+    """Import and prepare all that runs have in common.
+
+    Raises:
+        RuntimeError: this process can't be forked afterwards.
+    """
     from staged_assets.refresh import run_worker
 
     before = {name: os.environ.get(name) for name in _NO_THREADS}
@@ -276,6 +285,8 @@ def load(settings: Message) -> None:
             del os.environ[name]
         else:
             os.environ[name] = value
+    if _threads() != 1:
+        raise RuntimeError(f"loading it leaves {_threads()} threads, and forking is not safe with more than one")
 
 
 def main() -> None:

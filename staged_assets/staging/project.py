@@ -130,7 +130,8 @@ class StagingProject:
 
         self.target_path.mkdir(parents=True, exist_ok=True)
         with FileLock(self.target_path / ".parse.lock"), self.environment():
-            result = dbtRunner().invoke(["parse", *self.arguments])
+            # dbt's static parser starts threads that stay, and a process with threads can't be forked safely.
+            result = dbtRunner().invoke(["parse", "--no-static-parser", *self.arguments])
         if not result.success:
             raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
         _parsed[self.fingerprint] = result.result  # type: ignore[assignment]

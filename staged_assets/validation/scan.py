@@ -7,7 +7,7 @@ together here, and only what fails is looked at again, for a capped sample.
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import ibis
@@ -133,6 +133,11 @@ class Scan:
         expected = self._counted[name].expectation
         return expected is None or expected.of_rows
 
+    def prepare(self, rules: Collection[str]) -> None:
+        """Make ready what `evaluate` asks for these rules of a table that has all columns."""
+        for group in self._groups([name for name in rules if name in self._counted]):
+            self._counting(group)
+
     def _count_rules(self) -> list[tuple[str, _Counted]]:
         table, schema = self._table, self._schema
         found = [(unique_rule(columns), self._count_repeats(columns)) for columns in keys_of(schema)]
@@ -173,15 +178,18 @@ class Scan:
 
         Repetitions are counted apart: their hash table is as large as the column, and gone before the others begin.
         """
-        together = tuple(name for name in names if not self._counted[name].apart)
         rows, failing, seconds = 0, {}, {}
-        for group in (*((name,) for name in names if self._counted[name].apart), together):
+        for group in self._groups(names):
             started = time.perf_counter()
             row = connection.execute(_on(self._counting(group), relation)).fetchone()
             rows, *counts = row or (0,)
             failing.update({name: int(count or 0) for name, count in zip(group, counts, strict=True)})
             seconds.update(dict.fromkeys(group, time.perf_counter() - started))
         return int(rows), failing, seconds
+
+    def _groups(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        together = tuple(name for name in names if not self._counted[name].apart)
+        return [*((name,) for name in names if self._counted[name].apart), together]
 
     def _counting(self, names: tuple[str, ...]) -> str:
         if names not in self._compiled:

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._cli.api import ExecuteRunArgs
+from dagster._core.code_pointer import ModuleCodePointer
 
 from staged_assets.refresh import run_worker
 from staged_assets_tests.command_line import ROOT
@@ -68,3 +69,18 @@ def test_variables_of_a_file_reach_the_code_location(
     with run_worker.open_instance(_reference(area)) as instance:
         run_worker.load_environment(instance, "tiny")
     assert os.environ["WARM_VARIABLE"] == "here"
+
+
+def test_the_real_code_location_is_loaded_with_all_that_refreshes_import_and_can_be_forked(
+    area: WarmArea, shared_home: Path
+) -> None:
+    pointer = ModuleCodePointer("staged_assets.definitions", "defs", str(ROOT))
+    settings = {
+        "pointer": dg.serialize_value(pointer), "instance": _reference(area), "location": "staged_assets",
+        "warm_up": "staged_assets.warm_up",
+    }  # fmt: skip
+    environ = {**os.environ, "STAGED_ASSETS_HOME": str(shared_home)}
+    command = [sys.executable, "-m", "staged_assets_tests.refresh.loaded", json.dumps(settings)]
+    ended = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
+    threads, databases, late = json.loads(ended.stdout.splitlines()[-1])
+    assert (threads, databases, late) == (1, [], [])

@@ -205,6 +205,13 @@ def test_code_that_does_not_load_is_left_to_the_usual_way(own_area: WarmArea) ->
     assert time.monotonic() - started < first / 2
 
 
+def test_code_that_starts_a_thread_is_left_to_the_usual_way(
+    own_area: WarmArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_THREAD", "1")
+    assert "loading it leaves 2 threads" in _fallen_back(own_area)
+
+
 def test_it_can_be_turned_off(area: WarmArea, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGED_ASSETS_WARM_RUNS", "false")
     with patch.object(DefaultRunLauncher, "launch_run") as stock:

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,3 +49,6 @@ def on_order() -> Iterator[dg.RunRequest]:
 
 
 defs = dg.Definitions(assets=[made], jobs=[refresh], sensors=[on_order])
+
+if os.environ.get("TINY_THREAD"):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
