@@ -156,39 +156,42 @@ class _StagedAreaRun:
         )
 
     def _land(self) -> Iterator[Event]:
-        for dataset in () if self._config.is_replay else DATASETS:
-            key = dg.AssetKey(["raw", dataset])
-            if key not in self._selected:
+        datasets = [name for name in DATASETS if dg.AssetKey(["raw", name]) in self._selected]
+        if not datasets or self._config.is_replay:
+            return
+        # Opened once: that takes longer than to find that a source has nothing new.
+        with self._context.resources.warehouse.get_connection() as connection:
+            prepare_raw(connection)
+            for dataset in datasets:
+                yield from self._land_dataset(connection, dataset)
+
+    def _land_dataset(self, connection: DuckDBPyConnection, dataset: str) -> Iterator[Event]:
+        key = dg.AssetKey(["raw", dataset])
+        started = time.perf_counter()
+        landed: list[Landed] = []
+        failed = False
+        for system, feed in self._sources.feeds_of(dataset):
+            if not self._lands(system, feed):
                 continue
-            started = time.perf_counter()
-            landed: list[Landed] = []
-            failed = False
-            with self._context.resources.warehouse.get_connection() as connection:
-                prepare_raw(connection)
-                for system, feed in self._sources.feeds_of(dataset):
-                    if not self._lands(system, feed):
-                        continue
-                    try:
-                        self._asking.ask(connection, system, feed)
-                        landed.append(land_feed(connection, self._sources, system, feed))
-                        self._asking.landed(system, feed)
-                    except (SourceError, ConfigurationError) as error:
-                        failed = True
-                        self._failures.append(str(error))
-                        self._context.log.error(str(error))
-                rows = _count(connection, dataset)
-            self._progress("land", dataset)
-            for result in landed:
-                yield dg.AssetMaterialization(feed_asset(result.system, result.feed), metadata=_feed_metadata(result))
-            if not failed:
-                yield dg.AssetMaterialization(
-                    key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started)
-                )
-            if dg.AssetCheckKey(key, SOURCE_COLUMNS) in self._selected_checks and landed:
-                yield drift_result(dataset, [change for result in landed for change in result.drift])
-            lags = [result.lag for result in landed if result.lag is not None]
-            if dg.AssetCheckKey(key, SLOT_LAG) in self._selected_checks and lags:
-                yield lag_result(dataset, lags)
+            try:
+                self._asking.ask(connection, system, feed)
+                landed.append(land_feed(connection, self._sources, system, feed))
+                self._asking.landed(system, feed)
+            except (SourceError, ConfigurationError) as error:
+                failed = True
+                self._failures.append(str(error))
+                self._context.log.error(str(error))
+        rows = _count(connection, dataset)
+        self._progress("land", dataset)
+        for result in landed:
+            yield dg.AssetMaterialization(feed_asset(result.system, result.feed), metadata=_feed_metadata(result))
+        if not failed:
+            yield dg.AssetMaterialization(key, metadata=_landed_metadata(landed, rows, time.perf_counter() - started))
+        if dg.AssetCheckKey(key, SOURCE_COLUMNS) in self._selected_checks and landed:
+            yield drift_result(dataset, [change for result in landed for change in result.drift])
+        lags = [result.lag for result in landed if result.lag is not None]
+        if dg.AssetCheckKey(key, SLOT_LAG) in self._selected_checks and lags:
+            yield lag_result(dataset, lags)
 
     def _lands(self, system: str, feed: Feed) -> bool:
         config = self._config
