@@ -109,10 +109,11 @@ def receive(connection: socket.socket) -> Message | None:
     """
     line = bytearray()
     while not line.endswith(b"\n"):
-        part = connection.recv(65536)
-        if not part or len(line) > _LINE_BYTES:
+        # What comes after the line is the next message's.
+        there = connection.recv(65536, socket.MSG_PEEK)
+        if not there or len(line) > _LINE_BYTES:
             return None
-        line += part
+        line += connection.recv(there.find(b"\n") + 1 or len(there))
     try:
         message = json.loads(line)
     except ValueError:

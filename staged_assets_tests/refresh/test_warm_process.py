@@ -57,6 +57,15 @@ def test_a_request_is_answered_by_a_forked_process(process: tuple[Path, int]) ->
     assert _ask(process[0]) == [{"fresh": True}, {"forked": True}]
 
 
+def test_messages_that_arrive_together_are_received_one_by_one() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        messages: list[Message] = [{"fresh": True}, {"long": "x" * 100_000}, {"forked": True}]
+        for message in messages:
+            send(there, message)
+        assert [receive(here) for _ in messages] == messages
+
+
 def test_only_its_owner_can_speak_to_it(process: tuple[Path, int]) -> None:
     home = WarmHome(process[0])
     assert stat.S_IMODE(home.socket_path.stat().st_mode) == 0o600
