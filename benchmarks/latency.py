@@ -26,9 +26,11 @@ from typing import Any
 
 import httpx
 from dagster import AssetKey, DagsterInstance
+from dagster._core.scheduler.instigation import InstigatorType
 
 from staged_assets.demo.writers import CRM_FILE
 from staged_assets.landing.warehouse import connect
+from staged_assets.refresh.sensors import sensor_name
 from staged_assets.settings import PACKAGE, Settings
 from staged_assets_tests.webhook.deliveries import SECRET, Delivery
 
@@ -264,6 +266,7 @@ def measure(changes: int, progress: Callable[[str], None]) -> dict[str, Any]:
                 found[system].append(wait_until_visible(instance, STAGED[system], started))
                 progress(f"{number + 1} of {changes}, {system}: {found[system][-1]:.1f} s")
             runs = instance.get_runs_count()
+            ticks = sorted(_tick_seconds(instance))
         is_whole = scene.staged() == scene.changes
     times = sorted(seconds for each in found.values() for seconds in each)
     return {
@@ -273,8 +276,21 @@ def measure(changes: int, progress: Callable[[str], None]) -> dict[str, Any]:
         "slowest_seconds": _part(times, 1.0),
         "median_by_system": {system: _part(sorted(each), 0.5) for system, each in found.items() if each},
         "runs": runs,
+        "ticks": len(ticks),
+        "tick_p95_seconds": _part(ticks, 0.95),
         "all_published": is_whole,
     }
+
+
+def _tick_seconds(instance: DagsterInstance) -> list[float]:
+    """What the ticks of the systems' sensors took."""
+    return [
+        tick.end_timestamp - tick.timestamp
+        for state in instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        if state.instigator_name in map(sensor_name, STAGED)
+        for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=500)
+        if tick.end_timestamp is not None
+    ]
 
 
 def _part(times: list[float], share: float) -> float:

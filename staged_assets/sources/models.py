@@ -30,7 +30,7 @@ from staged_assets.sources.feeds import (
     WebhookFeed,
 )
 from staged_assets.sources.needs import BatchWindow, Capabilities, Requirements
-from staged_assets.sources.strict import Name, Strict, nearest
+from staged_assets.sources.strict import Name, Strict, error_at, nearest
 
 __all__ = [
     "CONNECTORS",
@@ -209,6 +209,10 @@ class Defaults(Strict):
 SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+#: names of assets, jobs and folders of the staged area's own
+_RESERVED, _RESERVED_STARTS = ("all", "raw"), ("stg_", "quarantine_")
+
+
 class SourcesFile(Strict):
     """The whole of `sources.yaml`."""
 
@@ -219,6 +223,10 @@ class SourcesFile(Strict):
     @model_validator(mode="after")
     def _feeds_apart(self) -> "SourcesFile":
         for name, system in self.systems.items():
+            if name in _RESERVED or name.startswith(_RESERVED_STARTS):
+                raise error_at(
+                    f"a system can't be called {name!r}: the staged area has that name itself", "systems", name
+                )
             system._name = name
             _check_feeds_apart(name, system.feeds)
         return self

@@ -17,6 +17,7 @@ from staged_assets.alerts import sensor as sensor_module
 from staged_assets.alerts.config import Alerts
 from staged_assets.alerts.sensor import AlertTicks, build_alert_sensor
 from staged_assets.errors import AlertError
+from staged_assets.refresh.reachable import report_reachable
 from staged_assets.settings import Settings
 from staged_assets_tests.alerts.conftest import Clock
 from staged_assets_tests.alerts.events import (
@@ -133,6 +134,23 @@ def test_a_failure_that_goes_on_is_told_at_widening_intervals_and_its_recovery_o
     assert "failed at" in first
     assert "still failing (4 runs, since " in reminder
     assert "passes again" in recovery
+
+
+def test_a_source_that_is_down_is_told_once_and_that_it_is_back_once(any_instance, ticking, webhook):
+    """As its sensor reports it: when it goes down, and when it answers again."""
+    report_reachable(any_instance, "crm", "crm: it can't be reached: start it.")
+    ticking()
+    ticking.later(minutes=5)
+    report_reachable(any_instance, "crm", None)
+    ticking.later(minutes=2)
+    ticking.later(minutes=2)
+    down, back = webhook.texts
+    assert down.startswith("staged-assets: 1 error\n")
+    assert "crm reachable" in down
+    assert "failed at" in down
+    assert back.startswith("staged-assets: 1 recovered\n")
+    assert "crm reachable" in back
+    assert "passes again" in back
 
 
 def test_what_was_read_is_told_after_the_process_was_killed(any_instance, ticking, webhook, monkeypatch):

@@ -192,6 +192,12 @@ def test_a_mistake_is_named_with_what_was_expected(tmp_path: Path, change: Chang
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["all", "raw", "stg_sales", "quarantine_x"])
+def test_a_name_of_the_staged_areas_own_is_no_systems(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"line \d+: .* a system can't be called '{name}'"):
+        _load(tmp_path, lambda content: content["systems"].update({name: _erp(content)}))
+
+
 def test_the_line_of_a_mistake_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"sources\.yaml, line 9: systems\.erp\.time_zone is 'Mars'"):
         _load(tmp_path, lambda c: _erp(c).update(time_zone="Mars"))
