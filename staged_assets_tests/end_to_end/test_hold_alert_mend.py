@@ -23,7 +23,7 @@ MEMORY = {"staged_assets/alerts/staged_assets/alerts"}
 ALERTS = """
 version: 1
 channels: {hook: {kind: apprise, url: "${HOOK}"}, console: {kind: console}}
-routes: [{severities: [error], to: [hook]}]
+routes: [{severities: [error], kinds: [check, run], to: [hook]}]
 otherwise: [console]
 interval_seconds: 1
 gather_seconds: 2

@@ -99,10 +99,14 @@ def _nonsense(kind: str, is_personal: bool) -> str | None:
 
 
 def _kept(home: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file of a home but the warehouse and the demo's systems; of a database also its rows."""
+    """Every file of a home but the warehouse, its read copy and the demo's systems; of a database also its rows."""
     for path in home.rglob("*"):
         relative = path.relative_to(home)
-        if not path.is_file() or relative.parts[0] == "demo" or relative.parts[0].startswith("warehouse.duckdb"):
+        if (
+            not path.is_file()
+            or relative.parts[0] in ("demo", "read")
+            or relative.parts[0].startswith("warehouse.duckdb")
+        ):
             continue
         content = path.read_bytes()
         yield relative, content
