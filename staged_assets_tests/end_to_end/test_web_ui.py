@@ -8,7 +8,7 @@ import pytest
 from staged_assets.catalogue import DATASETS
 from staged_assets.settings import DEMO_SOURCES
 from staged_assets.sources.config import load_sources
-from staged_assets_tests.end_to_end.web_ui import Browser, Node, WebUi, browsing, command, serving, until
+from staged_assets_tests.end_to_end.web_ui import Browser, Node, WebUi, browsing, command, serving
 
 SOURCES = load_sources(DEMO_SOURCES)
 SYSTEMS = sorted(SOURCES.systems)
