@@ -90,9 +90,7 @@ class CommandLine:
 
     def share_parsed_project(self, shared_home: Path) -> None:
         """Use what has been parsed for the home that all tests share, instead of parsing the dbt project once more."""
-        theirs, mine = StagingProject(Settings(home=shared_home)), StagingProject(self.settings)
-        theirs.parsed()
-        shutil.copytree(theirs.target_path, mine.target_path, dirs_exist_ok=True)
+        share_parsed_project(shared_home, self.settings)
 
     def copy(self, home: Path) -> "CommandLine":
         """The same in a copy of its home."""
@@ -100,6 +98,15 @@ class CommandLine:
         copy = CommandLine(home, self.variables)
         copy.share_parsed_project(self.home)
         return copy
+
+
+def share_parsed_project(shared_home: Path, settings: Settings) -> None:
+    """Use for a home what has been parsed for the one that all tests share."""
+    theirs, mine = StagingProject(Settings(home=shared_home)), StagingProject(settings)
+    theirs.parsed()
+    # Other test processes write there meanwhile: nothing that may be gone when it is copied.
+    passing = shutil.ignore_patterns("run", "compiled", "*.[0-9]*", ".parse.lock")
+    shutil.copytree(theirs.target_path, mine.target_path, dirs_exist_ok=True, ignore=passing)
 
 
 def finish(process: subprocess.Popen[str]) -> Ended:
