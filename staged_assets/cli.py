@@ -158,7 +158,8 @@ def plan(as_json: Json = False) -> None:
     from staged_assets.report_sources import print_plan
     from staged_assets.sources.config import load_sources
 
-    found = plan_refresh(load_sources(load_settings().sources_path)).feeds
+    settings = load_settings()
+    found = plan_refresh(load_sources(settings.sources_path), settings.warehouse_path).feeds
     if as_json:
         _print_json([feed.as_dict() for feed in found])
     else:

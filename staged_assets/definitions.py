@@ -44,7 +44,7 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     validation, personal = load_validation(settings.validation_path), personal_columns(project.manifest)
     gate = AuditGate(validation, personal)
     tables = TableChecks(validation, personal, settings.home)
-    plan = plan_refresh(sources)
+    plan = plan_refresh(sources, settings.warehouse_path)
     serving = partial(serve_demo, settings) if settings.is_demo else nullcontext
     return dg.Definitions(
         assets=build_assets(settings, sources, project, gate, tables, plan),

@@ -103,7 +103,8 @@ class CommandLine:
 def share_parsed_project(shared_home: Path, settings: Settings) -> None:
     """Use for a home what has been parsed for the one that all tests share."""
     theirs, mine = StagingProject(Settings(home=shared_home)), StagingProject(settings)
-    theirs.parsed()
+    # Not `parsed`, which this process may know from another home.
+    assert theirs.manifest
     # Other test processes write there meanwhile: nothing that may be gone when it is copied.
     passing = shutil.ignore_patterns("run", "compiled", "*.[0-9]*", ".parse.lock")
     shutil.copytree(theirs.target_path, mine.target_path, dirs_exist_ok=True, ignore=passing)

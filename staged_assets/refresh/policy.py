@@ -1,15 +1,18 @@
 """The choice between real time and batch: from what a feed can do and what the business needs, nothing else.
 
-The figures are what the software is measured to do (see `benchmarks/README.md`), with room: a refresh in real time is
-done within 20 s of the question that found the change; a batch within 15 minutes, one at night within an hour.
+The figures are what the software is measured to do (see `benchmarks/README.md`), with room: a refresh in real time,
+forked from the warm process, is done within 20 s of the question that found the change; a batch within 15 minutes, one
+at night within an hour.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import time, timedelta
+from pathlib import Path
 
 from staged_assets.errors import ConfigurationError
 from staged_assets.sources.config import Sources
-from staged_assets.sources.models import Feed
+from staged_assets.sources.models import DuckdbSystem, Feed
 from staged_assets.sources.needs import Changes, written
 from staged_assets.sources.refresh_plan import Choice, FeedPlan, RefreshPlan, Trigger
 
@@ -223,25 +226,46 @@ def need_of(sources: Sources, system: str, feed: Feed) -> Need:
     )
 
 
-def plan_refresh(sources: Sources) -> RefreshPlan:
+def plan_refresh(sources: Sources, warehouse: Path | None = None) -> RefreshPlan:
     """Choose for each feed of each system.
+
+    Args:
+        warehouse: its file, which may be a source, too: tables that a loader puts there.
 
     Raises:
         ConfigurationError: a requirement can't be met.
     """
     return RefreshPlan(
         [
-            FeedPlan(name, feed, _chosen(sources, name, feed))
+            FeedPlan(name, feed, _chosen(sources, name, feed, warehouse))
             for name, system in sources.systems.items()
             for feed in system.feeds
         ]
     )
 
 
-def _chosen(sources: Sources, system: str, feed: Feed) -> Choice:
+def _chosen(sources: Sources, system: str, feed: Feed, warehouse: Path | None) -> Choice:
     try:
-        return choose(need_of(sources, system, feed))
+        choice = choose(need_of(sources, system, feed))
+        if choice.mode == "real time" and _reads(sources, system, warehouse):
+            least = NIGHTLY if sources.systems[system].batch_window is not None else MOST_REAL_TIME + BATCH_RUN
+            raise UnmetError(
+                "its file is the warehouse, which each refresh changes, so it can't be asked whether its loader did:"
+                f" raise max_staleness to {written(least)}, which is met in batches, or give the loader a file of its"
+                " own"
+            )
+        return choice
     except UnmetError as error:
         raise ConfigurationError(
             f"{sources.path}: what is required of {feed.dataset} from {system} ({feed.name}) can't be met: {error}."
         ) from error
+
+
+def _reads(sources: Sources, system: str, file: Path | None) -> bool:
+    """Whether a system is that DuckDB file."""
+    # Where a variable is not set, that is told when the system is read.
+    with suppress(ConfigurationError):
+        resolved = sources.resolve(system) if isinstance(sources.systems[system], DuckdbSystem) else None
+        if file is not None and isinstance(resolved, DuckdbSystem):
+            return Path(resolved.connection.path).resolve() == file.resolve()
+    return False

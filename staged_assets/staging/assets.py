@@ -136,7 +136,8 @@ class _StagedAreaRun:
                 yield from self._land()
                 yield from self._publish()
                 yield from self._checks_alone()
-                self._asking.note()
+                if not self._config.is_replay:
+                    self._asking.note()
             except duckdb.Error as error:
                 # Not chained: its message, which may repeat a value, would be kept in the event log.
                 raise RefreshError(f"The engine failed: {without_values(str(error))}") from None

@@ -162,11 +162,19 @@ class Increments:
         return Part(rows, rows, 0, 0, 0, None, {})
 
     def forget(self, datasets: Iterable[str], companions: Iterable[str]) -> None:
-        """Drop what was kept for publishing and verifying."""
-        tables = [f"work.{kept}_{name}" for name in datasets for kept in ("replaced", "changed")]
-        tables += [f"staged.{model}__candidate" for name in datasets for model in self._project.audited_models(name)]
-        tables += map(_touched, companions)
+        """Drop what was kept for publishing and verifying; the candidates last, by which `left_behind` knows of it."""
+        tables = [*map(_touched, companions)]
+        tables += [f"work.{kept}_{name}" for name in datasets for kept in ("replaced", "changed")]
+        tables += [f"staged.{candidate}" for name in datasets for candidate in self._candidates(name)]
         self._session.connection.execute("; ".join(f"drop table if exists {table}" for table in tables))
+
+    def left_behind(self, datasets: Iterable[str]) -> list[str]:
+        """Those of these datasets whose candidates are there: a refresh was killed when it had published them."""
+        there = control.tables(self._session.connection, "staged")
+        return [name for name in datasets if not there.isdisjoint(self._candidates(name))]
+
+    def _candidates(self, dataset: str) -> list[str]:
+        return [f"{model}__candidate" for model in self._project.audited_models(dataset)]
 
     def _write(self, table: str, model: str, state: State, at: datetime) -> None:
         self._on_step("write", model)

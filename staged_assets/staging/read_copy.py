@@ -19,11 +19,22 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import WarehouseError
 from staged_assets.sources.expressions import literal, quoted
+from staged_assets.staging import control
+from staged_assets.staging.project import StagingProject
 
 #: model → when it was last published
 Stamps = Mapping[str, datetime]
 
 _ALIAS = "read_copy"
+
+
+def published_at(connection: DuckDBPyConnection, project: StagingProject) -> dict[str, datetime]:
+    """Which tables are published, without those of the staged area's own → when they last were."""
+    stamps = {name: one.made_at for name, one in control.companions(connection).items()}
+    for dataset, watermark in control.watermarks(connection).items():
+        stamps |= dict.fromkeys(project.audited_models(dataset), watermark.refreshed_at)
+    there = control.tables(connection, "staged")
+    return {name: at for name, at in stamps.items() if name.startswith("stg_") and name in there}
 
 
 class ReadCopy:
@@ -148,7 +159,8 @@ def _bring_models(connection: DuckDBPyConnection, changes: Mapping[str, str], be
     copied = f"{_ALIAS}.main.copied"
     connection.execute(f"create table if not exists {copied} (model varchar primary key, published_at timestamp)")
     known = dict(connection.execute(f"select model, published_at from {copied}").fetchall())
-    for model in known.keys() - after.keys():
+    # What has no stamp for now, because its publishing failed, stays as it was.
+    for model in known.keys() - control.tables(connection, "staged"):
         connection.execute(f"drop table if exists {_ALIAS}.staged.{quoted(model)}")
         connection.execute(f"delete from {copied} where model = ?", [model])
     for model, stamp in after.items():

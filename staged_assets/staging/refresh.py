@@ -13,7 +13,7 @@ import duckdb
 
 from staged_assets.errors import RefreshError, WarehouseError, without_values
 from staged_assets.landing.land import transaction
-from staged_assets.landing.raw_area import Period, landing_ids, max_landing_id, prepare
+from staged_assets.landing.raw_area import Period
 from staged_assets.landing.session import Session
 from staged_assets.settings import Settings
 from staged_assets.staging import control
@@ -22,8 +22,9 @@ from staged_assets.staging.compiled import CompiledModels
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
 from staged_assets.staging.increment import Increments
 from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
+from staged_assets.staging.planning import Planner
 from staged_assets.staging.project import StagingProject, dataset_of
-from staged_assets.staging.read_copy import ReadCopy
+from staged_assets.staging.read_copy import ReadCopy, published_at
 from staged_assets.staging.verify import Changes, Verification, Verified
 
 OnProgress = Callable[[str, str], None]
@@ -53,7 +54,6 @@ class Refresh:
         self._settings = settings
         self._project = project
         self._formats = formats
-        self._feeds = feeds
         self._gate = gate
         self._on_progress = on_progress
         self._checks = checks
@@ -61,8 +61,8 @@ class Refresh:
         self._session = Session(settings)
         self._compiled = CompiledModels(project, self._dbt, formats, self._session.release)
         self._increments = Increments(self._session, project, self._compiled, on_progress)
-        self._companions = Companions(self._session, project, self._formats_of, self._increments)
-        self._known_rules: dict[str, str] = {}
+        self._planner = Planner(self._session, project, formats, feeds, gate)
+        self._companions = Companions(self._session, project, self._planner.formats_of, self._increments)
         self._copy_problem: WarehouseError | None = None
 
     def run(
@@ -98,8 +98,8 @@ class Refresh:
         replay: Mapping[str, Period], run_id: str,
     ) -> dict[str, Outcome]:  # fmt: skip
         at = datetime.now(UTC).replace(tzinfo=None)
-        plan = self.plan(datasets, full, replay)
-        before = self._stamps()
+        plan = self._planner.plan(datasets, full, replay)
+        before = published_at(self._session.connection, self._project)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
         results: dict[str, NodeResult] = {}
@@ -125,19 +125,10 @@ class Refresh:
         self._count_rows(outcomes)
         self._verify(outcomes, ready, at, self._changes(standing, to_publish, outcomes, partly))
         self._copy(before, standing, outcomes, partly)
-        if standing:
-            self._increments.forget(standing, partly)
+        done = [*standing, *self._increments.left_behind(plan.keys() - to_do.keys())]
+        if done:
+            self._increments.forget(done, partly)
         return outcomes
-
-    def _stamps(self) -> dict[str, datetime]:
-        """Model of the published tables, without those of the staged area's own → when it was last published."""
-        connection = self._session.connection
-        known, made = control.watermarks(connection), control.companions(connection)
-        stamps = {name: one.made_at for name, one in made.items()}
-        for dataset, watermark in known.items():
-            stamps |= dict.fromkeys(self._project.audited_models(dataset), watermark.refreshed_at)
-        there = control.tables(connection, "staged")
-        return {name: at for name, at in stamps.items() if name.startswith("stg_") and name in there}
 
     def _copy(
         self, before: Mapping[str, datetime], increments: Collection[str], outcomes: Mapping[str, Outcome],
@@ -153,7 +144,8 @@ class Refresh:
         }
         copy = ReadCopy(self._settings.read_copy_path)
         try:
-            copy.update(self._session.connection, changes, before, self._stamps())
+            connection = self._session.connection
+            copy.update(connection, changes, before, published_at(connection, self._project))
         except WarehouseError as error:
             self._copy_problem = error
 
@@ -216,46 +208,6 @@ class Refresh:
         for name in whole:
             self._judge_published(name, outcomes[name], published)
         return {**results, **{name: result.after(results.get(name)) for name, result in published.items()}}
-
-    def plan(
-        self, datasets: Collection[str], full: Collection[str] = (), replay: Mapping[str, Period] = {}
-    ) -> dict[str, State]:  # fmt: skip
-        """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
-        connection = self._session.connection
-        prepare(connection)
-        control.prepare(connection)
-        known = control.watermarks(connection)
-        published = control.tables(connection, "staged")
-        releases = self._gate.released(connection) if self._gate else {}
-        plan = {}
-        for name in datasets:
-            watermark = known.get(name)
-            upto = max_landing_id(connection, name)
-            released = releases.get(name)
-            if released is not None and (watermark is None or released > watermark.landing_id):
-                upto = released
-            rules = self._rules(name)
-            there = published.issuperset([f"quarantine_{name}", *self._project.audited_models(name)])
-            if name in full or watermark is None or watermark.rule_set_version != rules or not there:
-                plan[name] = State("full", 0, upto, rules)
-            elif name in replay:
-                first, last = landing_ids(connection, name, replay[name])
-                last = min(last, watermark.landing_id)
-                mode = "incremental" if first <= last else "none"
-                plan[name] = State(mode, first - 1, max(last, first - 1), rules, watermark.landing_id)
-            elif upto > watermark.landing_id:
-                plan[name] = State("incremental", watermark.landing_id, upto, rules)
-            else:
-                plan[name] = State("none", watermark.landing_id, upto, rules)
-        return plan
-
-    def _rules(self, dataset: str) -> str:
-        if dataset not in self._known_rules:
-            self._known_rules[dataset] = self._project.rules_version(dataset, self._formats_of([dataset]))
-        return self._known_rules[dataset]
-
-    def _formats_of(self, datasets: Iterable[str]) -> dict[str, Any]:
-        return {system: self._formats[system] for name in datasets for system in self._feeds.get(name, ())}
 
     def _outcome(self, dataset: str, state: State) -> Outcome:
         return Outcome(

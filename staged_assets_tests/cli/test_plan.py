@@ -89,3 +89,32 @@ def test_what_can_not_be_met_is_refused_with_what_would_meet_it(
     assert said.startswith(f"{path}: what is required of items from stock (product) can't be met: max_staleness is 10m")
     assert "give the feed updated_at" in said
     assert "raise it to 45m" in said
+
+
+def test_the_warehouse_is_not_asked_in_real_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each refresh changes it, so each would ask for another."""
+    text = """
+version: 1
+defaults: {owner: dataengineering@examplecorp.com}
+systems:
+  loader:
+    connector: duckdb
+    connection: {path: "${LOADED}", schema: loaded}
+    requirements: {max_staleness: 10m}
+    feeds:
+      - dataset: items
+        from: product
+        key: [product_no]
+        updated_at: changed_at
+        columns: {item_id: product_no}
+"""
+    path = tmp_path / "sources.yaml"
+    path.write_text(text)
+    monkeypatch.setenv("STAGED_ASSETS_WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setenv("LOADED", str(tmp_path / "other.duckdb"))
+    assert _rows(monkeypatch, path)["loader", "items"][0] == "real time"
+    monkeypatch.setenv("LOADED", str(tmp_path / "warehouse.duckdb"))
+    with pytest.raises(ConfigurationError, match=r"its file is the warehouse, .* raise max_staleness to 75m"):
+        _plan(monkeypatch, path)
+    path.write_text(text.replace("10m", "75m"))
+    assert _rows(monkeypatch, path)["loader", "items"][0] == "batch"

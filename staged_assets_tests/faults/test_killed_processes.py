@@ -14,7 +14,7 @@ from staged_assets_tests.staged_area import Outputs, StagedArea, copy_warehouse,
 
 #: How often: in each of the three works, at a random moment and before a statement; while the demo is made; while
 #: reference data is loaded.
-MOMENTS, STATEMENTS, WHILE_DEMO, WHILE_LOADING = 12, 10, 3, 3
+MOMENTS, STATEMENTS, WHILE_DEMO, WHILE_LOADING = 8, 8, 3, 3
 
 EACH_WORK = pytest.mark.parametrize("name", ["first run", "next run", "full refresh"])
 

@@ -161,6 +161,19 @@ def test_what_was_left_half_done_is_mended_by_the_next_refresh(
     _expect_the_same(area)
 
 
+def test_what_could_not_be_published_stays_in_the_copy_as_it_was(area: StagedArea) -> None:
+    """A full refresh whose publishing failed has forgotten its watermark."""
+    _land(area, _sale(1))
+    area.execute("delete from control.watermarks where dataset = 'sales'")
+    area.land("touchpoints", "crm", [{"touchpoint_id": "1"}])
+    area.refresh(["touchpoints"])
+    with _open(area) as copy:
+        assert _sales(copy) == [(1, 1)]
+        assert copy.execute("select touchpoint_id from staged.stg_touchpoints").fetchall() == [(1,)]
+    _land(area, _sale(1, 2))
+    _expect_the_same(area)
+
+
 def test_nothing_new_writes_nothing(area: StagedArea) -> None:
     _land(area, _sale(1))
     before = {path: path.stat().st_mtime_ns for path in _path(area).parent.iterdir()}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.increment import Increments
 from staged_assets.staging.refresh import Refresh
 from staged_assets_tests.staged_area import NewArea, Row
 
@@ -101,6 +102,21 @@ def test_what_was_not_verified_is_verified_by_the_next_refresh(
 
 def _dying(*_: Any) -> None:
     raise KeyboardInterrupt
+
+
+def test_candidates_of_a_refresh_that_died_when_it_had_published_are_dropped(
+    new_area: NewArea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_area(published=True) as area:
+        whole = area.outputs().keys()
+        area.land("touchpoints", "crm", [{"touchpoint_id": "1"}])
+        with monkeypatch.context() as patched:
+            patched.setattr(Increments, "forget", _dying)
+            with pytest.raises(KeyboardInterrupt):
+                area.refresh(["touchpoints"])
+        assert area.outputs().keys() - whole == {"stg_touchpoints__candidate", "dispositions_touchpoints__candidate"}
+        assert area.refresh()["stg_touchpoints"].status == "unchanged"
+        assert area.outputs().keys() == whole
 
 
 def test_other_reference_data_stages_a_dataset_anew(new_area: NewArea, monkeypatch: pytest.MonkeyPatch) -> None:
