@@ -148,14 +148,13 @@ class _Landing:
         problems: list[str] = []
         self._incoming.clear()
         for batch in batches:
+            batches.read_on()
             if batch.truncated is not None:
                 vanished += self._incoming.add_truncated(batch.truncated, count + vanished)
             problems += batch.problems
             self._stage(batch, count + vanished, problems)
             count += len(batch)
             self.result.lag = self.result.lag or batch.lag
-            # To stage takes all processors, to append one: there is the time to read.
-            batches.read_on()
             if batch.continued:
                 continue
             if batch.deletes_others:

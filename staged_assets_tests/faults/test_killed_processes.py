@@ -93,7 +93,7 @@ def _assert_survives(
             work.run(worker, warehouse)
         elif in_a_row == 0:
             # Quicker than it was when it was measured.
-            pending[0] = {how: limit / 2 for how, limit in pending[0].items()}
+            pending[0] = {how: type(limit)(limit / 2) for how, limit in pending[0].items()}
         # Else it had less to do than from the start, and came to its end before.
         _assert_same(content(warehouse, home), expected)
         copyfile(work.template, warehouse)
