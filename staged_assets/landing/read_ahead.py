@@ -6,7 +6,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from staged_assets.sources.batch import Batch
 
-
 #: batches that are read and wait: with one, the source would pause while the engine does what takes longest
 AHEAD = 2
 
