@@ -132,7 +132,7 @@ def _look_at(result: FeedCheck, system: System, feed: Feed, batch: Batch, rules:
     columns = [column for column in rules if column in feed.columns]
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.register(BATCH, engine_table(batch, 0))
+        connection.register(BATCH, engine_table(batch))
         mapped = FeedMapping(system, feed).select(batch.records.column_names)
         connection.execute(f"create temp table mapped as {mapped}")
         malformed, deletes = _row(

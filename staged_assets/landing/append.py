@@ -1,6 +1,7 @@
 """Appending to raw: which of the incoming rows are new, and under which ids."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,6 +52,8 @@ class Incoming:
 
     def clear(self) -> None:
         """Forget what is staged."""
+        self._alone: pa.Table | None = None
+        self._is_empty = True
         columns = ", ".join(f"{quoted(name)} varchar" for name in self._dataset.columns)
         self._connection.execute(
             f"create or replace temp table landing_incoming (_ordinal bigint, {columns}, _extra varchar,"
@@ -58,13 +61,33 @@ class Incoming:
             " _content varchar, _raw_row_id varchar)"
         )
 
-    def add(self, batch: pa.Table, select: str) -> None:
-        """Stage a batch, mapped by a select over `BATCH`."""
-        self._connection.register(BATCH, batch)
-        try:
-            self._connection.execute(f"insert into {_INCOMING} by name {self._identified(select)}")
-        finally:
-            self._connection.unregister(BATCH)
+    def rows_of(self, connection: DuckDBPyConnection, batch: pa.Table, select: str) -> pa.Table:
+        """The rows of a batch, mapped by a select over `BATCH`, as they are staged.
+
+        Args:
+            connection: any to the engine, in UTC.
+        """
+        with registered(connection, batch):
+            return connection.sql(self._identified(select)).to_arrow_table()
+
+    def add(self, rows: pa.Table, offset: int = 0) -> None:
+        """Stage rows, in their order behind so many others."""
+        if self._is_empty and not offset:
+            # Most often there are no others, and they need not be written.
+            self._alone, self._is_empty = rows, False
+            return
+        self._write_alone()
+        with registered(self._connection, rows):
+            placed = f"select * replace (_ordinal + {offset} as _ordinal) from {BATCH}"
+            self._connection.execute(f"insert into {_INCOMING} by name {placed}")
+
+    def _write_alone(self) -> None:
+        """Have in the engine's table what is staged."""
+        self._is_empty = False
+        if self._alone is not None:
+            with registered(self._connection, self._alone):
+                self._connection.execute(f"insert into {_INCOMING} by name from {BATCH}")
+            self._alone = None
 
     def add_vanished(self) -> int | None:
         """Stage a delete for each key that has landed and is not among the staged rows.
@@ -75,6 +98,7 @@ class Incoming:
         Returns:
             how many; None where nothing at all is staged though keys have landed: an empty snapshot deletes nothing.
         """
+        self._write_alone()
         number = _as_number(self._key)
         gone = f"""
             select {self._key}, max(_source_updated_at) as _source_updated_at,
@@ -121,6 +145,7 @@ class Incoming:
 
     def rows(self) -> str:
         """The system's rows, those that have landed and, behind them, those that are staged, as a query."""
+        self._write_alone()
         columns = f"{', '.join(map(quoted, self._dataset.columns))}, _extra, _source_updated_at, _operation"
         return f"""
             select {columns}, _landing_id from {self._raw} where _source_system = {literal(self._system)}
@@ -156,7 +181,12 @@ class Incoming:
     def append(self, landed_at: datetime) -> Appended:
         """Append the staged rows that are new to raw. To be called in a transaction."""
         last = max_landing_id(self._connection, self._dataset.name)
-        if self._is_all_fresh():
+        if self._alone is not None:
+            with registered(self._connection, self._alone):
+                if self._is_all_fresh(BATCH):
+                    return self._insert(last, f"select *, _ordinal + 1 as _place from {BATCH}", landed_at)
+            self._write_alone()
+        elif self._is_all_fresh(_INCOMING):
             return self._insert(last, f"select *, _ordinal + 1 as _place from {_INCOMING}", landed_at)
         self._find_fresh()
         fresh = f"select *, row_number() over (order by _ordinal) as _place from {_FRESH}"
@@ -185,13 +215,13 @@ class Incoming:
         with_content = f"select *, {content_sql(self._dataset)} as _content from ({select})"
         return f"select *, {self._row_id('_version')} as _raw_row_id from ({with_content})"
 
-    def _is_all_fresh(self) -> bool:
+    def _is_all_fresh(self, rows: str) -> bool:
         """Whether the rows are all new, and all told apart by their versions, as in a first reading."""
         alike, there = self._row(
-            f"select count(*) = count(distinct _raw_row_id) and count(*) > 0, min(_ordinal) >= 0 from {_INCOMING}"
+            f"select count(*) = count(distinct _raw_row_id) and count(*) > 0, min(_ordinal) >= 0 from {rows}"
         )
         return bool(alike and there) and not self._number(
-            f"select count(*) from {_INCOMING} as offered where {self._landed()}"
+            f"select count(*) from {rows} as offered where {self._landed(rows)}"
         )
 
     def _find_fresh(self) -> None:
@@ -204,23 +234,23 @@ class Incoming:
                 select min(_ordinal) as _ordinal, _raw_row_id
                 from {_INCOMING} where _version is not null group by _raw_row_id
             ) as offered
-            where not {self._landed()}"""
+            where not {self._landed(_INCOMING)}"""
         )
         if self._number(f"select count(*) from {_INCOMING} where _version is null"):
             self._connection.execute(f"insert into {_FRESH} {self._fresh_unversioned()}")
 
-    def _landed(self) -> str:
-        """Whether an `offered` row has landed."""
+    def _landed(self, rows: str) -> str:
+        """Whether an `offered` row, one of these, has landed."""
         return (
             f"exists (select 1 from {self._raw} as landed"
-            f" where landed._raw_row_id = offered._raw_row_id and {self._same_time()})"
+            f" where landed._raw_row_id = offered._raw_row_id and {self._same_time(rows)})"
         )
 
-    def _same_time(self) -> str:
+    def _same_time(self, rows: str) -> str:
         """Bounds of the rows that can have the same id: the change time is part of it; raw is about in its order."""
         first, last, without = self._row(
             f"select min(_source_updated_at), max(_source_updated_at), count(*) filter (_source_updated_at is null)"
-            f" from {_INCOMING} where _version is not null"
+            f" from {rows} where _version is not null"
         )
         bounds = []
         if first is not None:
@@ -281,6 +311,16 @@ class Incoming:
         # All of them: a result that is not read to its end would be in the way of what comes next.
         rows = self._connection.execute(sql, values).fetchall()
         return rows[0] if rows else (0,)
+
+
+@contextmanager
+def registered(connection: DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    """Rows as `BATCH`, for a connection's queries."""
+    connection.register(BATCH, rows)
+    try:
+        yield
+    finally:
+        connection.unregister(BATCH)
 
 
 def _as_number(key: str) -> str:

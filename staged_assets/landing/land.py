@@ -35,7 +35,7 @@ from staged_assets.landing.mapping import (
     hand_made_select,
     position_name,
 )
-from staged_assets.landing.read_ahead import ReadAhead
+from staged_assets.landing.read_ahead import ReadAhead, closing_if_it_can_be
 from staged_assets.landing.unchanged import with_unchanged
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
 from staged_assets.sources.change_feed import Lag
@@ -86,6 +86,9 @@ class Landed:
 
 OnProgress = Callable[[Landed], None]
 
+#: a batch, and its rows as they are staged; None where there are none yet
+Mapped = tuple[Batch, pa.Table | None]
+
 
 def land_feed(
     connection: DuckDBPyConnection,
@@ -108,13 +111,13 @@ def land_feed(
     """
     resolved_system, resolved_feed = sources.resolve_feed(system, feed)
     landing = _Landing(connection, FeedMapping(resolved_system, resolved_feed), on_progress)
-    with closing(ReadAhead(read(resolved_system, resolved_feed, landing.result.cursor))) as batches:
+    with closing(ReadAhead(landing.mapped(read(resolved_system, resolved_feed, landing.result.cursor)))) as batches:
         if resolved_feed.is_snapshot:
             landing.land_snapshot(batches)
         else:
             landing.land_each(batches)
     if resolved_feed.lands_missing_keys and landing.keys_are_due():
-        with closing(ReadAhead(read_keys(resolved_system, resolved_feed))) as keys:
+        with closing(ReadAhead(landing.mapped(read_keys(resolved_system, resolved_feed)))) as keys:
             landing.compare_keys(keys)
     landing.note_columns()
     if resolved_feed.changes == "change_feed" and landing.result.cursor is not None:
@@ -142,17 +145,29 @@ class _Landing:
         self._is_whole = False
         self._incoming = Incoming(connection, self.result.system, self.result.dataset)
 
-    def land_each(self, batches: ReadAhead) -> None:
+    def mapped(self, batches: Iterator[Batch]) -> Iterator[Mapped]:
+        """Each batch with its rows, made in the thread that reads: the engine lands others meanwhile."""
+        with self._connection.cursor() as cursor, closing_if_it_can_be(batches):
+            cursor.execute("set TimeZone = 'UTC'")
+            for batch in batches:
+                yield batch, None if batch.unchanged else self._rows(cursor, batch)
+
+    def _rows(self, connection: DuckDBPyConnection, batch: Batch) -> pa.Table | None:
+        if not len(batch):
+            return None
+        return self._incoming.rows_of(connection, engine_table(batch), self._mapping.select(batch.records.column_names))
+
+    def land_each(self, batches: ReadAhead[Mapped]) -> None:
         """Each batch in its own transaction, but for those that continue one."""
         count = vanished = 0
         problems: list[str] = []
         self._incoming.clear()
-        for batch in batches:
+        for batch, rows in batches:
             batches.read_on()
             if batch.truncated is not None:
                 vanished += self._incoming.add_truncated(batch.truncated, count + vanished)
             problems += batch.problems
-            self._stage(batch, count + vanished, problems)
+            self._stage(batch, rows, count + vanished, problems)
             count += len(batch)
             self.result.lag = self.result.lag or batch.lag
             if batch.continued:
@@ -163,16 +178,16 @@ class _Landing:
             self._incoming.clear()
             count, vanished, problems = 0, 0, []
 
-    def land_snapshot(self, batches: ReadAhead) -> None:
+    def land_snapshot(self, batches: ReadAhead[Mapped]) -> None:
         """All batches in one transaction, for what vanished shows only at the end."""
         count = 0
         problems: list[str] = []
         self._incoming.clear()
         try:
-            for batch in batches:
+            for batch, rows in batches:
                 batches.read_on()
                 problems += batch.problems
-                self._stage(batch, count, problems)
+                self._stage(batch, rows, count, problems)
                 count += len(batch)
         except SourceError:
             self._commit(count, None, problems)
@@ -200,15 +215,14 @@ class _Landing:
         compared = datetime.fromisoformat(stored["compared_at"])
         return datetime.now(UTC) - compared >= self._mapping.feed.compare_keys_every
 
-    def compare_keys(self, batches: ReadAhead) -> None:
+    def compare_keys(self, batches: ReadAhead[Mapped]) -> None:
         """Land a delete for each key that has landed and is not among these, which are all that the source has."""
         problems: list[str] = []
         self._incoming.clear()
-        for count, batch in enumerate(batches):
+        for count, (_, keys) in enumerate(batches):
             batches.read_on()
-            if len(batch):
-                keys = engine_table(batch, count * BATCH_RECORDS)
-                self._incoming.add(keys, self._mapping.select(batch.records.column_names))
+            if keys is not None:
+                self._incoming.add(keys, count * BATCH_RECORDS)
         vanished = self._add_vanished(problems)
         self._incoming.keep_vanished()
         compared = {"compared_at": datetime.now(UTC).isoformat()}
@@ -223,20 +237,19 @@ class _Landing:
             )
         return found or 0
 
-    def _stage(self, batch: Batch, offset: int, problems: list[str]) -> None:
+    def _stage(self, batch: Batch, rows: pa.Table | None, offset: int, problems: list[str]) -> None:
         self._is_whole = batch.columns is not None
         self._columns |= dict.fromkeys(batch.records.column_names, "") if batch.columns is None else batch.columns
         if batch.unchanged:
-            batch, unknown = with_unchanged(
-                self._connection, self._incoming, self._mapping, batch, engine_table(batch, offset)
-            )
+            batch, unknown = with_unchanged(self._connection, self._incoming, self._mapping, batch, engine_table(batch))
+            rows = self._rows(self._connection, batch)
             if unknown:
                 problems.append(
                     f"{self.result.system}: {unknown} values of {self.result.feed} that a change left as they were are"
                     " not known in raw, and NULL: 'staged-assets sources drop-slot' has the table read anew."
                 )
-        if len(batch):
-            self._incoming.add(engine_table(batch, offset), self._mapping.select(batch.records.column_names))
+        if rows is not None:
+            self._incoming.add(rows, offset)
 
     def _commit(
         self,
@@ -307,7 +320,7 @@ def land_rows(
     records = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
     incoming = Incoming(connection, system, dataset)
     if rows:
-        incoming.add(engine_table(Batch(records), 0), hand_made_select(dataset, names))
+        incoming.add(incoming.rows_of(connection, engine_table(Batch(records)), hand_made_select(dataset, names)))
     with transaction(connection):
         appended = incoming.append(datetime.now(UTC).replace(tzinfo=None))
     return Landed(system, dataset, "", len(rows), appended.rows, 0, appended.malformed, time.perf_counter() - started)
@@ -326,11 +339,11 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def engine_table(batch: Batch, offset: int) -> pa.Table:
+def engine_table(batch: Batch) -> pa.Table:
     """A batch as the engine gets it: source columns by position, then where each record stands."""
     count = len(batch)
     columns = {position_name(index): column for index, column in enumerate(batch.records.columns)}
-    columns[ORDINAL] = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=offset - 1)
+    columns[ORDINAL] = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=-1)
     for name, values, kind in (
         (FILE, batch.files, pa.string()),
         (LINE, batch.lines, pa.int64()),

@@ -58,8 +58,8 @@ def table(dataset: str) -> str:
 
 def max_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
     """The highest landing id of a dataset; 0 when nothing has landed."""
-    row = connection.execute(f"select coalesce(max(_landing_id), 0) from {table(dataset)}").fetchone()
-    return int(row[0]) if row else 0
+    ((highest,),) = connection.execute(f"select coalesce(max(_landing_id), 0) from {table(dataset)}").fetchall()
+    return int(highest)
 
 
 @dataclass(frozen=True)
