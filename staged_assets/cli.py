@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -164,6 +165,30 @@ def plan(as_json: Json = False) -> None:
         _print_json([feed.as_dict() for feed in found])
     else:
         print_plan(out, found)
+
+
+@app.command()
+def prune(as_json: Json = False) -> None:
+    """Delete runs that ended more than STAGED_ASSETS_KEEP_DAYS days ago from Dagster's history; no data.
+
+    What the web UI shows as current stays. A schedule does the same each day, and so does `run`.
+    """
+    from staged_assets.instance import prepare_home
+
+    settings = load_settings()
+    prepare_home(settings)
+    import dagster as dg
+
+    from staged_assets.retention import prune as prune_history
+
+    pruned = prune_history(dg.DagsterInstance.get(), settings, lambda line: err.print(line, soft_wrap=True))
+    if as_json:
+        _print_json(asdict(pruned))
+    else:
+        found = (
+            f"{pruned.runs:,} runs, {pruned.events:,} events of no run, {pruned.folders:,} old states of the project"
+        )
+        out.print(f"Deleted: {found}.")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from staged_assets.refresh.reachable import reachable_checks
 from staged_assets.refresh.runs import EVERY_SYSTEM, SYSTEM_TAG, asset_keys, job_name, run_config
 from staged_assets.refresh.schedules import build_schedules
 from staged_assets.refresh.sensors import build_sensors
+from staged_assets.retention import build_retention
 from staged_assets.settings import Settings, load_settings
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets
@@ -45,12 +46,13 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     gate = AuditGate(validation, personal)
     tables = TableChecks(validation, personal, settings.home)
     plan = plan_refresh(sources, settings.warehouse_path)
+    retention, retention_daily = build_retention(settings)
     serving = partial(serve_demo, settings) if settings.is_demo else nullcontext
     return dg.Definitions(
         assets=build_assets(settings, sources, project, gate, tables, plan),
         asset_checks=reachable_checks(sources, serving),
-        jobs=[_job(system, sources, project) for system in (None, *sources.systems)],
-        schedules=build_schedules(plan, project, running=settings.automatic),
+        jobs=[*(_job(system, sources, project) for system in (None, *sources.systems)), retention],
+        schedules=[*build_schedules(plan, project, running=settings.automatic), retention_daily],
         sensors=[
             build_alert_sensor(settings),
             *build_sensors(sources, plan, project, serving, running=settings.automatic),

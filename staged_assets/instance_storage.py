@@ -7,6 +7,7 @@ anew, and closes it, which writes the whole journal back.
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -34,6 +35,18 @@ class EventLogStorage(SqliteEventLogStorage):
         if table_name not in tables and super().has_table(table_name):
             tables.add(table_name)
         return table_name in tables
+
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, and its log."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            engine = self.__dict__.get("_engines", {}).pop(run_id, None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            log = Path(self.path_for_shard(run_id))
+            for part in ("", "-wal", "-shm", "-journal"):
+                log.with_name(log.name + part).unlink(missing_ok=True)
 
     def wipe(self) -> None:
         """Delete all logs."""

@@ -101,6 +101,7 @@ def run_job(
 
         from staged_assets.definitions import defs_for
         from staged_assets.refresh.runs import job_name, run_config
+        from staged_assets.retention import prune_if_due
 
         definitions = defs_for(settings)
         instance = dg.DagsterInstance.get()
@@ -118,6 +119,7 @@ def run_job(
             raise_on_error=False,
         )
         seconds = time.perf_counter() - started
+        prune_if_due(instance, settings)
         failures = [reason for event in result.get_step_failure_events() for reason in _reasons(event)]
         show("status", "counting")
         status = read_status(settings)

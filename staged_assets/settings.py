@@ -32,6 +32,7 @@ class Settings(BaseSettings):
         read_copy: the copy of the staged tables for analysts, by default `read/staged_area.duckdb` beside
             the warehouse; `off` for none.
         warm_runs: whether runs are forked from a warm process.
+        keep_days: for which runs that are over stay in Dagster's history.
     """
 
     model_config = SettingsConfigDict(env_prefix="STAGED_ASSETS_", extra="ignore")
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     automatic: bool = True
     read_copy: Path | Literal["off"] | None = None
     warm_runs: bool = True
+    keep_days: int = Field(default=30, ge=1)
 
     @cached_property
     def warehouse_path(self) -> Path:
