@@ -5,9 +5,7 @@
 Prints one JSON object: rows, seconds and rows/s of both, and the landing's peak memory in MB.
 """
 
-import json
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import adbc_driver_postgresql.dbapi  # noqa: F401
 import yaml
 
+from benchmarks.command import finish, parser
 from staged_assets.landing.land import land_feed
 from staged_assets.landing.raw_area import prepare
 from staged_assets.landing.warehouse import connect
@@ -96,5 +95,13 @@ def measure(rows: int) -> dict[str, Any]:
     }
 
 
+def main() -> None:
+    """The command."""
+    given = parser(__doc__)
+    given.add_argument("rows", type=int, nargs="?", default=1_000_000)
+    options = given.parse_args()
+    finish(options, measure(options.rows))
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)))
+    main()

@@ -7,12 +7,10 @@ of them at a random time, and counts as visible when Dagster has the materializa
 audited, published, checked. Prints one JSON object: the distribution in seconds, and whether all is published.
 """
 
-import argparse
 import contextlib
 import json
 import os
 import random
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -28,6 +26,8 @@ import httpx
 from dagster import AssetKey, DagsterInstance
 from dagster._core.scheduler.instigation import InstigatorType
 
+from benchmarks.command import finish, parser, say
+from benchmarks.ports import free_port, wait_for_port
 from staged_assets.demo.writers import CRM_FILE
 from staged_assets.landing.warehouse import connect
 from staged_assets.refresh.sensors import sensor_name
@@ -87,13 +87,6 @@ STAGED = {"erp": "stg_inventory", "crm": "stg_consumers", "shop": "stg_sales"}
 PATIENCE = 240.0
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -151,18 +144,18 @@ class Scene:
         """Start the CRM and the shop's receiver."""
         self.start_crm()
         self._start("shop", "-m", "staged_assets.cli", "webhook", "--port", str(self.shop_port))
-        self._wait_for_port(self.shop_port)
+        wait_for_port(self.shop_port, PATIENCE)
 
     def start_crm(self) -> None:
         """Start the CRM."""
         self._start("crm", "-m", "staged_assets.demo.crm_server", str(self.folder), "--port", str(self.crm_port))
-        self._wait_for_port(self.crm_port)
+        wait_for_port(self.crm_port, PATIENCE)
 
     def start_code_server(self) -> None:
         """Start the code server, and wait until it has loaded everything."""
         module, port = "staged_assets.definitions", str(self.code_port)
         self._start("code", "-m", "dagster", "api", "grpc", "--module-name", module, "--port", port)
-        self._wait_for_port(self.code_port)
+        wait_for_port(self.code_port, PATIENCE)
 
     def start_daemon(self) -> None:
         """Start the daemon."""
@@ -212,18 +205,6 @@ class Scene:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command], cwd=self.folder, env=self.environment, stdout=log, stderr=log
             )
-
-    @staticmethod
-    def _wait_for_port(port: int) -> None:
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-        raise TimeoutError(f"nothing listens on port {port}")
 
 
 def visible_at(instance: DagsterInstance, asset: str, since: float) -> float | None:
@@ -299,14 +280,10 @@ def _part(times: list[float], share: float) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--changes", type=int, default=100)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    found = json.dumps(measure(given.changes, lambda line: print(line, file=sys.stderr, flush=True)), indent=2)
-    if given.json is not None:
-        given.json.write_text(found + "\n")
-    print(found)
+    given = parser(__doc__)
+    given.add_argument("--changes", type=int, default=100)
+    options = given.parse_args()
+    finish(options, measure(options.changes, say))
 
 
 if __name__ == "__main__":

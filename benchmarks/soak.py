@@ -6,8 +6,6 @@ Meanwhile batch runs, checks of whole tables, `status` and a reader of the read 
 must be published, and every output must equal a full refresh. Prints one JSON object; ends with status 1 if not.
 """
 
-import argparse
-import json
 import os
 import random
 import signal
@@ -22,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from benchmarks.command import finish, parser, say
 from benchmarks.latency import STAGED, Scene
 from staged_assets.landing.warehouse import connect
 
@@ -199,18 +198,12 @@ def measure(minutes: float, progress: Callable[[str], None]) -> dict[str, Any]:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    given = parser(__doc__)
+    given.add_argument("--minutes", type=float, default=30)
+    options = given.parse_args()
     started = time.monotonic()
-    found = measure(
-        given.minutes, lambda line: print(f"{time.monotonic() - started:6.0f} s  {line}", file=sys.stderr, flush=True)
-    )
-    text = json.dumps(found, indent=2)
-    if given.json is not None:
-        given.json.write_text(text + "\n")
-    print(text)
+    found = measure(options.minutes, lambda line: say(f"{time.monotonic() - started:6.0f} s  {line}"))
+    finish(options, found)
     good = found["all_published"] and not (
         found["problems"] or found["different_from_full_refresh"] or found["read_copy_different"]
     )

@@ -5,13 +5,12 @@
 Prints one JSON object: seconds from the launch to the end of a run, and the warm process's own memory.
 """
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.command import finish, parser
 from staged_assets_tests.refresh.warm_area import WarmArea
 
 
@@ -30,7 +29,10 @@ def _seconds(area: WarmArea) -> float:
 
 def main() -> None:
     """Start the warm process, then do the runs one after another."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    given = parser(__doc__)
+    given.add_argument("runs", type=int, nargs="?", default=1000)
+    options = given.parse_args()
+    runs = options.runs
     with tempfile.TemporaryDirectory() as folder:
         area = WarmArea(Path(folder))
         area.set_up()
@@ -49,7 +51,7 @@ def main() -> None:
             "handles_after": len(list(Path(f"/proc/{pid}/fd").iterdir())),
         }
         area.end()
-    print(json.dumps(figures))
+    finish(options, figures)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Prints one JSON object: deliveries a second, the slowest answers, and how many o
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,9 +15,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import finish, parser
+from benchmarks.ports import free_port, wait_for_port
 from staged_assets_tests.webhook.deliveries import SECRET, Delivery, shop
 
 _CONNECTIONS = 64
+#: seconds that the receiver may take to start
+_PATIENCE = 60.0
 
 
 async def _sender(port: int, name: int, until: float, taken: list[str], times: list[float]) -> None:
@@ -49,29 +52,16 @@ async def _send(port: int, seconds: float) -> tuple[list[str], list[float]]:
     return taken, times
 
 
-def _wait(port: int) -> None:
-    for _ in range(600):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError("the receiver did not start")
-
-
 def measure(seconds: float) -> dict[str, Any]:
     """Start a receiver, send for so long, count."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-        probe.close()
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
         shop(Path(folder))
         environ = {**os.environ, "STAGED_ASSETS_SOURCES": f"{folder}/sources.yaml", "SHOP_SECRET": SECRET}
         command = [sys.executable, "-m", "staged_assets.cli", "webhook", "--port", str(port)]
         receiver = subprocess.Popen(command, env=environ)
         try:
-            _wait(port)
+            wait_for_port(port, _PATIENCE)
             started = time.perf_counter()
             taken, times = asyncio.run(_send(port, seconds))
             lasted = time.perf_counter() - started
@@ -92,5 +82,13 @@ def measure(seconds: float) -> dict[str, Any]:
     }
 
 
+def main() -> None:
+    """The command."""
+    given = parser(__doc__)
+    given.add_argument("seconds", type=float, nargs="?", default=60)
+    options = given.parse_args()
+    finish(options, measure(options.seconds))
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(float(sys.argv[1]) if len(sys.argv) > 1 else 60)))
+    main()

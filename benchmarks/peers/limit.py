@@ -61,7 +61,7 @@ SELECTS: dict[str, str] = {
     " replace(contact_phone, ' ', '') as contact_phone, address, country",
     "touchpoints": "try_cast(touchpoint_id as bigint) as touchpoint_id, touchpoint_name, description",
 }
-_METADATA = "_raw_row_id, _source_system, _source_updated_at, _landed_at"
+METADATA = "_raw_row_id, _source_system, _source_updated_at, _landed_at"
 
 
 def run(raw: str, out: str, threads: int = 2) -> dict[str, float]:
@@ -74,7 +74,7 @@ def run(raw: str, out: str, threads: int = 2) -> dict[str, float]:
     with duckdb.connect(out, config={"threads": threads}) as connection:
         connection.execute(f"attach '{raw}' as landed (read_only)")
         for dataset, select in SELECTS.items():
-            connection.execute(f"create table stg_{dataset} as select {select}, {_METADATA} from landed.raw.{dataset}")
+            connection.execute(f"create table stg_{dataset} as select {select}, {METADATA} from landed.raw.{dataset}")
     return {"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}
 
 
