@@ -17,12 +17,13 @@ def parser(description: str | None, *, rows: int | None = None, repeat: int | No
 
     Args:
         rows: by default; without it the benchmark has no sizes.
-        repeat: by default; without it the benchmark repeats nothing.
+        repeat: by default; without it the benchmark repeats nothing. One with neither has no table.
     """
     found = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     if rows is not None:
         found.set_defaults(default_rows=rows)
         found.add_argument("--rows", type=int, action="append", help=f"sales; repeat for more sizes (default {rows})")
+    if rows is not None or repeat is not None:
         found.add_argument("--folder", type=Path, help="where files are made; by default a temporary folder")
         found.add_argument("--markdown", type=Path, help="write the table to this file, too")
     if repeat is not None:

@@ -1,104 +1,69 @@
-"""A full refresh from raw, beside the limit: hand-written SQL which does the least that one could (see `peers.limit`).
+"""A full refresh from raw: this project, its peers, and the limit, hand-written SQL which does the least one could.
 
     python -m benchmarks.full_refresh --rows 1000000 --rows 10000000 --repeat 3 --markdown figures.md
+    python -m benchmarks.full_refresh --rows 1000000 --competitor limit --competitor "this project"
 
-Both read the same raw rows; each is a whole process, its start and imports included, and they take turns. The refresh
-gives all outputs: staged, quarantine, dispositions, companions, audit and checks.
+All read the same raw rows; each is a whole process, its start and imports included, from nothing staged; they take
+turns. This project gives all outputs: staged, quarantine, dispositions, companions, audit and checks; in one process of
+its own, and by the command, which is a run of Dagster.
 """
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
-
-from benchmarks.operation import Operation, peak_mb
-from benchmarks.peers.limit import SELECTS, disagreeing
-
-Figures = dict[str, Any]
-
-#: Columns that the staged area maps to a vocabulary, which the limit does not.
-_MAPPED = ("interaction_type", "resolution_status", "activity_type", "order_status", "payment_method")
+from benchmarks.command import Figures, finish, folder, parser, sizes
+from benchmarks.competitors import Peer, ThisProject
+from benchmarks.field import NAMES, Field, each_size
+from benchmarks.figures import median, most, spread, table
+from benchmarks.machine import header
+from benchmarks.processes import in_turn
 
 
-def measure(folder: Path) -> Figures:
-    """A full refresh in this process.
+def compare(field: Field, repeat: int) -> Figures:
+    """All, `repeat` times in turn, at one size.
 
     Returns:
-        peak memory in MB.
+        `rows`; `runs`: way → its costs; `limits`: way → the limit that it is compared with; `failed`: way → why;
+        `disagreeing`: peer → dataset → rows that it and this project do not both have.
     """
-    operation = Operation(folder, lambda step, detail: print(f"  {step}: {detail}", file=sys.stderr))
-    operation.run(full=True)
-    return {"peak_mb": peak_mb()}
-
-
-def _process(*arguments: str) -> dict[str, float]:
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout)
-    return {"seconds": time.perf_counter() - started, "peak_mb": found["peak_mb"]}
-
-
-def compare(rows: int, repeat: int, home: Path) -> Figures:
-    """Both, `repeat` times in turn, at one size."""
-    folder, out = home / str(rows), home / f"{rows}.limit.duckdb"
-    folder.mkdir()
-    print(f"{rows:,} sales: making the raw rows", file=sys.stderr)
-    operation = Operation(folder)
-    raw_rows = operation.make(rows)
-    warehouse = str(operation.settings.warehouse_path)
-    runs: dict[str, list[dict[str, float]]] = {"limit": [], "this project": []}
-    for number in range(repeat):
-        print(f"{number + 1} of {repeat}", file=sys.stderr)
-        out.unlink(missing_ok=True)
-        runs["limit"].append(_process("benchmarks.peers.limit", warehouse, str(out)))
-        runs["this project"].append(_process("benchmarks.full_refresh", "--measure", str(folder)))
-    return {"rows": rows, "raw_rows": raw_rows, "runs": runs, "disagreeing": disagreements(warehouse, out)}
-
-
-def disagreements(warehouse: str, out: Path) -> dict[str, int]:
-    """Dataset → clean rows that the two give different values; empty where they agree."""
-    found = {dataset: disagreeing(warehouse, str(out), dataset, without=_MAPPED) for dataset in SELECTS}
-    return {dataset: rows for dataset, rows in found.items() if rows}
+    ways = {one.name: one.full_refresh for one in field.competitors}
+    runs, failed = in_turn(ways, repeat)
+    staged = [one for one in field.competitors if isinstance(one, ThisProject) and one.name in runs]
+    peers = [one for one in field.competitors if isinstance(one, Peer) and one.name in runs]
+    return {
+        "rows": field.rows,
+        "runs": runs,
+        "limits": {one.name: one.limit for one in field.competitors},
+        "failed": field.missing | failed,
+        "disagreeing": {one.name: one.disagreeing(staged[0].warehouse) for one in peers} if staged else {},
+    }
 
 
 def as_markdown(found: list[Figures]) -> str:
     """Medians with the least and the most, for a person."""
-    lines = ["| sales | way | seconds | by the limit | peak MB |", "|---:|---|---:|---:|---:|"]
+    lines = []
     for figures in found:
-        limit = statistics.median(run["seconds"] for run in figures["runs"]["limit"])
         for way, runs in figures["runs"].items():
-            seconds = [run["seconds"] for run in runs]
-            median = statistics.median(seconds)
-            times = f"{median:.1f} ({min(seconds):.1f} to {max(seconds):.1f}) | {median / limit:.1f}"
-            lines.append(f"| {figures['rows']:,} | {way} | {times} | {max(run['peak_mb'] for run in runs):.0f} |")
-    return "\n".join(lines) + "\n"
+            limit = figures["runs"].get(figures["limits"][way])
+            ratio = f"{median(runs) / median(limit):.1f}" if limit else ""
+            lines.append([f"{figures['rows']:,}", way, spread(runs), ratio, f"{most(runs):.0f}", _rows(figures, way)])
+        lines += [[f"{figures['rows']:,}", way, "failed", "", "", why] for way, why in figures["failed"].items()]
+    return table(["sales", "way", "seconds", "by its limit", "peak MB", "rows"], lines, texts=2)
+
+
+def _rows(figures: Figures, way: str) -> str:
+    found = figures["disagreeing"].get(way)
+    if found is None:
+        return ""
+    return f"other: {found}" if found else "the same"
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, action="append", help="sales; repeat for several sizes")
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="where the warehouses are made; by default a temporary folder")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure(options.measure)))
-        return
-    with tempfile.TemporaryDirectory(dir=options.folder) as home:
-        figures = [compare(rows, options.repeat, Path(home)) for rows in options.rows or [1_000_000]]
-    print(as_markdown(figures))
-    if options.markdown:
-        options.markdown.write_text(as_markdown(figures), encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    given = parser(__doc__, rows=1_000_000, repeat=3)
+    given.add_argument("--competitor", action="append", choices=NAMES, help="only this one; repeat for several")
+    options = given.parse_args()
+    with folder(options) as home:
+        names = options.competitor or NAMES
+        figures = each_size(sizes(options), names, home, lambda field: compare(field, options.repeat))
+    finish(options, figures, header(figures[-1]["environments"]) + "\n" + as_markdown(figures))
 
 
 if __name__ == "__main__":

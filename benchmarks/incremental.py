@@ -1,33 +1,35 @@
-"""What a refresh costs when little or nothing has changed, by the size of the tables.
+"""What a refresh costs when little or nothing has changed, by the size of the tables: this project and its peers.
 
     python -m benchmarks.incremental --rows 1000000 --rows 10000000 --repeat 5 --markdown figures.md
 
-For each size a process of its own makes a warehouse with so many sales (the other datasets in proportion), refreshes
-it fully, and then goes on in the same, warm process: 1,000 new sales, 1,000 changed ones (all over the table), nothing
-new; each landed from event files, audited, published and checked, with everything that is made from it. Then the same
-by the command, cold. The first round of each kind is a warm-up.
+After a full refresh, in turn: 1,000 new sales, 1,000 changed ones (all over the table), nothing new. First by the
+command of each, cold; then in a process of each that stays, warm. This project lands them from event files,
+audits, publishes and checks them, with everything that is made from them; the peers find what it has landed among their
+raw rows, so their landing costs nothing. The first round of each kind is a warm-up. At the end all must have the same
+rows.
 """
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-from benchmarks.operation import Operation, peak_mb
+from benchmarks.command import Figures, finish, folder, parser, say, sizes
+from benchmarks.competitors import Incremental, IncrementalPeer, ThisProject
+from benchmarks.field import Field, each_size
+from benchmarks.figures import median, spread, table
+from benchmarks.machine import header
+from benchmarks.operation import Operation
+from benchmarks.peers.sqlmesh.competitor import SqlMesh
+from benchmarks.peers.stock.competitor import Stock
+from benchmarks.processes import Cost, Failed
+from benchmarks.raw_data import Batch
 
 CHANGED = 1_000
-Figures = dict[str, Any]
+COMPETITORS = [ThisProject.name, SqlMesh.name, Stock.name]
+KINDS = {"new_sales": f"{CHANGED:,} new sales", "changed_sales": f"{CHANGED:,} changed sales", "nothing": "nothing new"}
 
 
-class _Rounds:
-    """Rounds of one home, each with new events."""
+class Rounds:
+    """Changes in the shop of one home."""
 
     def __init__(self, operation: Operation, rows: int) -> None:
         self._operation = operation
@@ -35,150 +37,138 @@ class _Rounds:
         self._next = rows + 1
         self._moment = datetime.now(UTC)
 
-    def new_sales(self) -> int:
-        """So many sales that were not there before."""
-        self._write(range(self._next, self._next + CHANGED))
-        self._next += CHANGED
-        return CHANGED
-
-    def changed_sales(self) -> int:
-        """So many changes of sales from all over the table."""
-        self._write([1 + (self._next + number * 7919) % self._rows for number in range(CHANGED)])
-        self._next += 1
-        return CHANGED
-
-    def nothing(self) -> int:
-        """None."""
-        return 0
-
-    def _write(self, keys: range | list[int]) -> None:
+    def make(self, kind: str) -> int:
+        """Make changes of a kind; how many."""
+        if kind == "nothing":
+            return 0
+        if kind == "new_sales":
+            keys = list(range(self._next, self._next + CHANGED))
+            self._next += CHANGED
+        else:
+            keys = [1 + (self._next + number * 7919) % self._rows for number in range(CHANGED)]
+            self._next += 1
         self._moment += timedelta(seconds=1)
         self._operation.write_sales(keys, self._moment.isoformat())
+        return CHANGED
 
 
-def measure(folder: Path, rows: int, repeat: int) -> Figures:
-    """Everything that is measured in one warm process.
+class Comparison:
+    """This project and its peers at one size, all fully refreshed; one that fails is left out from then on.
+
+    Attributes:
+        runs: what was measured → way → its costs.
+        failed: way → why.
+
+    Raises:
+        Failed: this project has failed.
+    """
+
+    def __init__(self, field: Field) -> None:
+        self._ours = next(one for one in field.competitors if isinstance(one, ThisProject))
+        self._peers = [one for one in field.competitors if isinstance(one, IncrementalPeer)]
+        self._rounds = Rounds(self._ours.operation, field.rows)
+        self._folder = field.folder
+        self._batches = 0
+        self._last = Batch(self._ours.warehouse, field.folder, 0, 0).last
+        self.runs: dict[str, dict[str, list[Cost]]] = {}
+        self.failed = dict(field.missing)
+
+    def cold(self, kind: str, number: int) -> None:
+        """One round of all of them by their commands; the round 0 is a warm-up."""
+        self._round(f"{kind}_cold", kind, number, lambda one: one.run())
+
+    def warm(self, repeat: int) -> None:
+        """All rounds, in processes that stay."""
+        started = {one.name: one.worker() for one in (self._ours, *self._peers)}
+        workers = {name: worker for name, worker in started.items() if worker is not None}
+        self._peers = [peer for peer in self._peers if peer.name in workers]
+        for kind in KINDS:
+            for number in range(repeat + 1):
+                self._round(f"{kind}_warm", kind, number, lambda one: workers[one.name].ask("refresh"))
+        for worker in workers.values():
+            worker.close()
+
+    def _round(self, what: str, kind: str, number: int, refresh: Callable[[Incremental], Cost]) -> None:
+        expected = self._rounds.make(kind)
+        self._note(what, self._ours.name, number, refresh(self._ours))
+        self._batches += 1
+        batch = Batch(self._ours.warehouse, self._folder, self._batches, self._last)
+        self._last = batch.last
+        if batch.rows != expected:
+            raise Failed(f"{batch.rows} rows were landed, not {expected}")
+        for peer in list(self._peers):
+            if batch.rows:
+                peer.deliver(batch)
+            try:
+                self._note(what, peer.name, number, refresh(peer))
+            except Failed as failure:
+                self.failed[peer.name] = str(failure)
+                self._peers.remove(peer)
+                say(f"  {what}: {peer.name}: failed: {failure}")
+
+    def _note(self, what: str, way: str, number: int, cost: Cost) -> None:
+        say(f"  {what} {number}: {way}: {cost['seconds']:.2f} s")
+        if number:
+            self.runs.setdefault(what, {}).setdefault(way, []).append(cost)
+
+    def disagreeing(self) -> dict[str, dict[str, int]]:
+        """Peer that is still there → dataset → rows that it and this project do not both have."""
+        return {peer.name: peer.disagreeing(self._ours.warehouse) for peer in self._peers}
+
+
+def compare(field: Field, repeat: int) -> Figures:
+    """All figures of one size.
 
     Returns:
-        seconds of the full refresh, and of each round: landing, refresh, both; memory in MB.
+        `rows`; `runs`: what was measured → way → its costs; `failed`: way → why; `disagreeing`: peer → dataset →
+        rows that it and this project do not both have, after all that was measured of it.
     """
-    operation = Operation(folder, lambda step, detail: print(f"  {step}: {detail}", file=sys.stderr))
-    raw_rows = operation.make(rows)
-    full = _timed(lambda: operation.run(full=True))
-    figures: Figures = {"rows": rows, "raw_rows": raw_rows, "full_refresh": full, "full_peak_mb": peak_mb()}
-    operation = Operation(folder)
-    rounds = _Rounds(operation, rows)
-    for change in (rounds.new_sales, rounds.changed_sales, rounds.nothing):
-        figures[change.__name__] = [_round(operation, change) for _ in range(repeat + 1)][1:]
-        print(f"  {change.__name__}: {_median(figures[change.__name__]):.3f} s", file=sys.stderr)
-    return figures | {"peak_mb": peak_mb()}
-
-
-def _round(operation: Operation, change: Callable[[], int]) -> dict[str, float]:
-    expected = change()
-    started = time.perf_counter()
-    landed = operation.land()
-    between = time.perf_counter()
-    operation.run()
-    ended = time.perf_counter()
-    if landed != expected:
-        raise RuntimeError(f"{landed} rows were landed, not {expected}")
-    return {"land": between - started, "refresh": ended - between, "total": ended - started}
-
-
-def _timed(action: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-def measure_cold(folder: Path, rows: int, repeat: int) -> Figures:
-    """The command in processes of its own, of a home that `measure` left."""
-    operation = Operation(folder)
-    rounds = _Rounds(operation, rows * 10)
-    figures: Figures = {}
-    for change in (rounds.new_sales, rounds.nothing):
-        times = []
-        for _ in range(repeat):
-            change()
-            times.append({"total": _timed(lambda: operation.command("run", "--json"))})
-        figures[f"{change.__name__}_cold"] = times
-        print(f"  {change.__name__}, cold: {_median(times):.3f} s", file=sys.stderr)
-    return figures
-
-
-def compare(rows: int, repeat: int, home: Path) -> Figures:
-    """All figures of one size."""
-    folder = home / str(rows)
-    folder.mkdir()
-    command = [sys.executable, "-m", "benchmarks.incremental", "--measure", str(folder)]
-    print(f"{rows:,} sales", file=sys.stderr)
-    done = subprocess.run(
-        [*command, "--rows", str(rows), "--repeat", str(repeat)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    figures: Figures = json.loads(done.stdout)
-    return figures | measure_cold(folder, rows, repeat)
-
-
-def _median(times: list[dict[str, float]], part: str = "total") -> float:
-    return statistics.median(one[part] for one in times)
-
-
-_WHAT = {
-    "new_sales": f"{CHANGED:,} new sales, warm",
-    "changed_sales": f"{CHANGED:,} changed sales, warm",
-    "nothing": "nothing new, warm",
-    "new_sales_cold": f"{CHANGED:,} new sales, the command",
-    "nothing_cold": "nothing new, the command",
-}
+    for competitor in field.competitors:
+        if not competitor.is_staged:
+            say(f"  full refresh: {competitor.name}")
+            competitor.full_refresh()
+    comparison = Comparison(field)
+    for kind in ("new_sales", "nothing"):
+        for number in range(repeat + 1):
+            comparison.cold(kind, number)
+    found = comparison.disagreeing()
+    comparison.warm(repeat)
+    found |= comparison.disagreeing()
+    return {"rows": field.rows, "runs": comparison.runs, "failed": comparison.failed, "disagreeing": found}
 
 
 def as_markdown(found: list[Figures]) -> str:
-    """The figures as a table, for a person: seconds, medians with the least and the most."""
-    heads = [f"{figures['rows']:,} sales" for figures in found]
-    lines = [
-        f"| what | {' | '.join(heads)} | last by first |",
-        f"|---|{'---:|' * (len(heads) + 1)}",
-        _line("full refresh, first in its process", [f"{one['full_refresh']:.1f} s" for one in found], None),
-        _line("its peak memory", [f"{one['full_peak_mb']:.0f} MB" for one in found], None),
-    ]
-    for key, what in _WHAT.items():
-        cells = [_cell(one[key]) for one in found]
-        lines.append(_line(what, cells, _median(found[-1][key]) / _median(found[0][key])))
-    return "\n".join(lines) + "\n"
+    """Seconds, medians with the least and the most, and how they grow from the first size to the last."""
+    heads = ["what", "way", *(f"{one['rows']:,} sales" for one in found), "last by first"]
+    lines = []
+    for kind, what in KINDS.items():
+        for how in ("warm", "cold"):
+            for way in found[0]["runs"].get(f"{kind}_{how}", {}):
+                costs = [one["runs"][f"{kind}_{how}"].get(way) for one in found]
+                cells = ["failed" if each is None else _cell(each) for each in costs]
+                growth = f"{median(costs[-1]) / median(costs[0]):.2f}" if costs[-1] and costs[0] else ""
+                lines.append([f"{what}, {how}", way, *cells, growth])
+    text = table(heads, lines, texts=2)
+    for one in found:
+        rows = {way: datasets for way, datasets in one["disagreeing"].items() if datasets}
+        text += f"\n{one['rows']:,} sales: {f'other rows: {rows}' if rows else 'all gave the same rows'}.\n"
+        text += "".join(f"{way}: failed: {why}\n" for way, why in one["failed"].items())
+    return text
 
 
-def _cell(times: list[dict[str, float]]) -> str:
-    totals = [one["total"] for one in times]
-    parts = f", landing {_median(times, 'land'):.2f}" if "land" in times[0] else ""
-    return f"{statistics.median(totals):.2f} s ({min(totals):.2f} to {max(totals):.2f}{parts})"
-
-
-def _line(what: str, cells: list[str], ratio: float | None) -> str:
-    return f"| {what} | {' | '.join(cells)} | {'' if ratio is None else f'{ratio:.2f}'} |"
+def _cell(costs: list[Cost]) -> str:
+    return spread(costs) + (f", landing {median(costs, 'land'):.2f}" if "land" in costs[0] else "")
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, action="append", help="sales; repeat for several sizes")
-    parser.add_argument("--repeat", type=int, default=5, help="rounds of each kind, beside the warm-up")
-    parser.add_argument("--folder", type=Path, help="where the warehouses are made; by default a temporary folder")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    parser.add_argument("--markdown", type=Path, help="write the table to this file, too")
-    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    sizes = options.rows or [1_000_000]
-    if options.measure:
-        print(json.dumps(measure(options.measure, sizes[0], options.repeat)))
-        return
-    with tempfile.TemporaryDirectory(dir=options.folder) as home:
-        figures = [compare(rows, options.repeat, Path(home)) for rows in sizes]
-    print(as_markdown(figures))
-    if options.markdown:
-        options.markdown.write_text(as_markdown(figures), encoding="utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    given = parser(__doc__, rows=1_000_000, repeat=5)
+    given.add_argument("--competitor", action="append", choices=COMPETITORS, help="beside this project only this one")
+    options = given.parse_args()
+    with folder(options) as home:
+        names = {ThisProject.name, *options.competitor} if options.competitor else COMPETITORS
+        figures = each_size(sizes(options), names, home, lambda field: compare(field, options.repeat))
+    finish(options, figures, header(figures[-1]["environments"]) + "\n" + as_markdown(figures))
 
 
 if __name__ == "__main__":

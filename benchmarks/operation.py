@@ -1,10 +1,8 @@
 """A home with a generated warehouse, and its refresh as a run does it: what several benchmarks measure."""
 
 import json
-import os
-import resource
-import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import Any
 
 import yaml
 
+from benchmarks.command import say
 from benchmarks.generated import SALES_BEFORE, make_raw
+from benchmarks.serve import serve
 from staged_assets.landing.land import land_feed
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.warehouse import connect
@@ -98,6 +98,14 @@ class Operation:
             raise RuntimeError(f"{bad[0].name}: {bad[0].message or [c for c in bad[0].checks if c.status == 'failed']}")
         return outcomes
 
+    def land_and_run(self) -> dict[str, float]:
+        """Land and refresh what is new; seconds of the landing, and how many rows it were."""
+        started = time.perf_counter()
+        landed = self.land()
+        land = time.perf_counter() - started
+        self.run()
+        return {"land": land, "landed": landed}
+
     def write_sales(self, keys: range | list[int], moment: str) -> None:
         """The shop writes an event for each of these sales.
 
@@ -107,14 +115,17 @@ class Operation:
         with self._stream("ecommerce", "sales").open("a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(_event(key, moment)) + "\n" for key in keys)
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command, as a person calls it; what it prints on standard output is JSON."""
-        environment = os.environ | {
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the command and the code location find this home by."""
+        return {
             "STAGED_ASSETS_HOME": str(self.settings.home),
             "STAGED_ASSETS_SOURCES": str(self.settings.sources_path),
         }
-        line = [sys.executable, "-c", "from staged_assets.cli import main; main()", *arguments]
-        return subprocess.run(line, env=environment, capture_output=True, text=True, check=True, cwd=self.folder)
+
+    def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """The command as a person calls it: its words, and its environment."""
+        return [sys.executable, "-m", "staged_assets.cli", *arguments], self.environment
 
 
 def _event(key: int, moment: str) -> dict[str, Any]:
@@ -127,6 +138,15 @@ def _event(key: int, moment: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def peak_mb() -> float:
-    """Peak memory of this process, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def main() -> None:
+    """`refresh FOLDER`: everything from raw. `serve FOLDER`: what is new, whenever asked to."""
+    action, folder = sys.argv[1:]
+    operation = Operation(Path(folder), lambda step, detail: say(f"{step}: {detail}"))
+    if action == "refresh":
+        operation.run(full=True)
+    else:
+        serve({"refresh": operation.land_and_run})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
 """The rules of `stg_sales` for Pandera's pandas backend, as one would write them there, to compare with."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -35,7 +37,7 @@ def _not_constant(column: str) -> pa.Check:
     return pa.Check(lambda frame: frame[column].nunique() > 1, name=f"{column}__not_constant")
 
 
-def _row(name: str, holds: object) -> pa.Check:
+def _row(name: str, holds: Callable[[pd.DataFrame], pd.Series]) -> pa.Check:
     return pa.Check(holds, name=name, ignore_na=False)
 
 

@@ -1,19 +1,18 @@
 """The limit: hand-written DuckDB SQL, one typed `create table as` for each dataset, a process of its own.
 
-No de-duplication, no quarantine, no checks, no vocabulary, and text is trusted to be what `try_cast` reads. It gives
-the staged values of clean rows; see `disagreeing`.
+No de-duplication, no quarantine, no checks, no vocabulary, and text is trusted to be what `try_cast` reads. It needs
+nothing but DuckDB, of any version.
 
     python -m benchmarks.peers.limit raw.duckdb out.duckdb
 """
 
-import json
 import sys
-import time
-from collections.abc import Collection
+from pathlib import Path
 
 import duckdb
 
-from benchmarks.operation import peak_mb
+#: Of every competitor's engine.
+THREADS = 2
 
 #: dataset → the select list over its raw columns.
 SELECTS: dict[str, str] = {
@@ -64,42 +63,19 @@ SELECTS: dict[str, str] = {
 METADATA = "_raw_row_id, _source_system, _source_updated_at, _landed_at"
 
 
-def run(raw: str, out: str, threads: int = 2) -> dict[str, float]:
+def run(raw: Path, out: Path) -> None:
     """Make the fourteen tables in another file.
 
-    Returns:
-        seconds, and peak memory in MB.
-    """
-    started = time.perf_counter()
-    with duckdb.connect(out, config={"threads": threads}) as connection:
-        connection.execute(f"attach '{raw}' as landed (read_only)")
-        for dataset, select in SELECTS.items():
-            connection.execute(f"create table stg_{dataset} as select {select}, {METADATA} from landed.raw.{dataset}")
-    return {"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}
-
-
-def disagreeing(warehouse: str, out: str, dataset: str, without: Collection[str]) -> int:
-    """How many staged rows without any defect have other values than the limit's row of the same raw row.
-
     Args:
-        without: columns that are not compared.
+        raw: a DuckDB file with the schema `raw`, or a folder with `<dataset>/*.parquet`.
     """
-    with duckdb.connect(warehouse, read_only=True) as connection:
-        connection.execute(f"attach '{out}' as peer (read_only)")
-        columns = [
-            name for name, *_ in connection.execute(f"describe peer.stg_{dataset}").fetchall() if name not in without
-        ]
-        rows = ", ".join(columns)
-        found = connection.execute(
-            f"""
-            select count(*) from (
-                select {rows} from staged.stg_{dataset} where len(_cell_defects) = 0
-                except all select {rows} from peer.stg_{dataset}
-            )
-            """
-        ).fetchall()
-        return int(found[0][0])
+    with duckdb.connect(str(out), config={"threads": THREADS}) as connection:
+        if raw.is_file():
+            connection.execute(f"attach '{raw}' as landed (read_only)")
+        for dataset, select in SELECTS.items():
+            source = f"landed.raw.{dataset}" if raw.is_file() else f"read_parquet('{raw}/{dataset}/*.parquet')"
+            connection.execute(f"create table stg_{dataset} as select {select}, {METADATA} from {source}")
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1], sys.argv[2])))
+    run(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,20 +1,110 @@
 """The benchmarks of refreshes run, and what they compare gives the same rows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
 from benchmarks import full_refresh, incremental
-from benchmarks.operation import Operation
-from benchmarks.peers import limit
+from benchmarks.agreement import disagreements
+from benchmarks.competitors import Limit, ThisProject
+from benchmarks.field import Field
+from benchmarks.peers.sqlmesh.project import NEW, SCHEMA, model_text
+from benchmarks.peers.staging import MODELS
+from benchmarks.peers.stock.competitor import Stock
+from benchmarks.processes import Cost
 from staged_assets_tests.command_line import share_parsed_project
 
+ROWS = 1000
 
-def test_refreshes_are_measured_and_the_limit_gives_the_same_rows(tmp_path: Path, shared_home: Path) -> None:
-    operation = Operation(tmp_path)
-    share_parsed_project(shared_home, operation.settings)
-    figures = incremental.measure(tmp_path, rows=2000, repeat=1)
-    assert min(figures["new_sales"][0]["total"], figures["nothing"][0]["total"], figures["full_refresh"]) > 0
-    cold = {"new_sales_cold": [{"total": 1.0}], "nothing_cold": [{"total": 1.0}]}
-    assert "1,000 new sales, warm" in incremental.as_markdown([figures | cold])
-    out = tmp_path / "limit.duckdb"
-    limit.run(str(operation.settings.warehouse_path), str(out))
-    assert full_refresh.disagreements(str(operation.settings.warehouse_path), out) == {}
+
+@pytest.fixture(scope="module")
+def field(shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    names = [Limit.name, ThisProject.name, Stock.name]
+    with Field(tmp_path_factory.mktemp("field"), ROWS, names) as field:
+        ours = _ours(field)
+        ours.folder.mkdir()
+        share_parsed_project(shared_home, ours.operation.settings)
+        yield field
+
+
+@pytest.fixture(scope="module")
+def refreshed(field: Field) -> full_refresh.Figures:
+    return full_refresh.compare(field, repeat=1)
+
+
+def _ours(field: Field) -> ThisProject:
+    (found,) = [one for one in field.competitors if isinstance(one, ThisProject)]
+    return found
+
+
+def _stock(field: Field) -> Stock:
+    (found,) = [one for one in field.competitors if isinstance(one, Stock)]
+    return found
+
+
+def test_a_full_refresh_is_compared_and_all_give_the_same_rows(refreshed: full_refresh.Figures) -> None:
+    assert refreshed["failed"] == {}
+    assert refreshed["disagreeing"] == {Limit.name: {}, Stock.name: {}}
+    for (cost,) in refreshed["runs"].values():
+        assert min(cost["seconds"], cost["peak_mb"]) > 0
+    assert full_refresh.as_markdown([refreshed]).count("the same") == 2
+
+
+def test_other_rows_are_seen(field: Field, refreshed: full_refresh.Figures, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.duckdb"
+    with duckdb.connect(str(changed)) as connection:
+        connection.execute(f"attach '{_stock(field)._out}' as peer (read_only)")
+        for model in MODELS.values():
+            connection.execute(f"create table {model.name} as from peer.{model.name}")
+        connection.execute("update stg_sales set quantity = quantity + 1 where sale_id = 1")
+    assert disagreements(_ours(field).warehouse, changed, deduplicated=True) == {"sales": 2}
+
+
+def test_what_sqlmesh_would_run_gives_the_same_rows(
+    field: Field, refreshed: full_refresh.Figures, tmp_path: Path
+) -> None:
+    raw, out = next(one for one in field.competitors).raw.parquet, tmp_path / "peer.duckdb"
+    days = {"@start_ts": "'2026-01-02 00:00:00'", "@end_ts": "'2026-01-02 23:59:59.999999'"}
+    with duckdb.connect(str(out)) as connection:
+        connection.execute(f"create schema {SCHEMA}")
+        for model in MODELS.values():
+            head, _, query = model_text(model, raw).partition(");\n\n")
+            assert f"unique_key {model.key}" in head
+            assert NEW in query
+            for macro, moment in days.items():
+                query = query.replace(macro, moment)
+            connection.execute(f"create table {SCHEMA}.{model.name} as {query}")
+    assert disagreements(_ours(field).warehouse, out, SCHEMA, deduplicated=True) == {}
+
+
+def test_increments_are_compared_and_all_give_the_same_rows(
+    field: Field, refreshed: full_refresh.Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each in this process, which has imported all; cold ones are the same commands as in a full refresh.
+    operation = _ours(field).operation
+    monkeypatch.setattr(ThisProject, "run", lambda self: {"seconds": 1.0, **operation.land_and_run()})
+    monkeypatch.setattr(Stock, "run", _run_in_process)
+    comparison = incremental.Comparison(field)
+    for kind in ("new_sales", "changed_sales", "nothing"):
+        comparison.cold(kind, 1)
+    assert comparison.disagreeing() == {Stock.name: {}}
+    comparison.warm(1)
+    figures = {"rows": ROWS, "runs": comparison.runs, "failed": comparison.failed, "disagreeing": {}}
+    assert figures["failed"] == {}
+    assert {what: list(ways) for what, ways in comparison.runs.items()} == {
+        f"{kind}_{how}": ways
+        for how, ways in {"cold": [ThisProject.name, Stock.name], "warm": [ThisProject.name]}.items()
+        for kind in incremental.KINDS
+    }
+    assert "1,000 new sales, warm | this project" in incremental.as_markdown([figures])
+
+
+def _run_in_process(stock: Stock) -> Cost:
+    dbt = str(stock.folder / "dbt")
+    assert dbtRunner().invoke(["--quiet", "run", "--project-dir", dbt, "--profiles-dir", dbt]).success
+    DuckDBConnectionManager.close_all_connections()
+    return {"seconds": 1.0}

@@ -11,7 +11,8 @@ import pandera.errors
 import pytest
 
 from benchmarks.sales_in_pandas import SALES
-from benchmarks.validation import TABLE, WAYS, as_markdown, make
+from benchmarks.validation import as_markdown
+from benchmarks.validation_ways import BASELINES, TABLE, WAYS, make
 from staged_assets.validation.masking import Mask
 from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.scan import scan_of
@@ -25,12 +26,11 @@ def test_it_measures_in_processes_of_their_own(tmp_path: Path) -> None:
     chosen = [argument for way in ways for argument in ("--way", way)]
     files = ["--json", str(tmp_path / "figures.json"), "--markdown", str(tmp_path / "figures.md")]
     subprocess.run([*command, *chosen, *files], cwd=ROOT, check=True, capture_output=True)
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert [one["way"] for one in figures] == ways
-    for one in figures:
-        assert one["rows"] == 1000
-        assert min(one["seconds"], one["peak_mb"], one["ratio"]) > 0
-    assert (tmp_path / "figures.md").read_text() == as_markdown(figures)
+    (figures,) = json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["rows"], list(figures["runs"]), figures["failed"]) == (1000, ways, {})
+    for ((run,),) in zip(figures["runs"].values(), strict=True):
+        assert min(run["seconds"], run["cpu_seconds"], run["peak_mb"]) > 0
+    assert (tmp_path / "figures.md").read_text().endswith(as_markdown([figures]))
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,6 @@ def _fails(frame: pd.DataFrame) -> bool:
     return False
 
 
-def test_every_way_is_of_rules_that_are_compared() -> None:
-    assert {rules for rules, _ in WAYS.values()} == {"five rules", "the schema"}
+def test_every_way_is_compared_with_plain_sql_for_the_same_rules_in_the_same_environment() -> None:
+    assert {(way.rules, way.peer) for way in WAYS.values()} == set(BASELINES)
+    assert all((WAYS[name].rules, WAYS[name].peer) == of for of, name in BASELINES.items())

@@ -1,0 +1,1 @@
+"""Great Expectations, in an environment of its own."""

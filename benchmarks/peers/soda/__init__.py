@@ -1,0 +1,1 @@
+"""Soda Core, in an environment of its own."""

@@ -1,0 +1,1 @@
+"""SQLMesh with audits, in an environment of its own."""
