@@ -1,4 +1,4 @@
-.PHONY: run test lint ui
+.PHONY: run test lint ui bench
 run:
 	scripts/run
 test:
@@ -8,3 +8,5 @@ lint:
 ui:
 	scripts/setup
 	.venv/bin/staged-assets ui
+bench:
+	scripts/bench $(ARGS)

@@ -40,13 +40,17 @@ class Field:
                 self._add(kind(raw, folder / str(number)))
 
     def _add(self, competitor: Competitor) -> None:
+        self.competitors.append(competitor)
         try:
             competitor.python()
         except Failed as failure:
-            say(f"{competitor.name}: {failure}")
-            self.missing[competitor.name] = str(failure)
-        else:
-            self.competitors.append(competitor)
+            self.leave_out(competitor, failure)
+
+    def leave_out(self, competitor: Competitor, failure: Failed) -> None:
+        """One that can't take part, and why."""
+        say(f"{competitor.name}: {failure}")
+        self.competitors.remove(competitor)
+        self.missing[competitor.name] = str(failure)
 
     def __enter__(self) -> "Field":
         return self

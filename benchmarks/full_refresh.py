@@ -8,6 +8,8 @@ turns. This project gives all outputs: staged, quarantine, dispositions, compani
 its own, and by the command, which is a run of Dagster.
 """
 
+from functools import partial
+
 from benchmarks.command import Figures, finish, folder, parser, sizes
 from benchmarks.competitors import Peer, ThisProject
 from benchmarks.field import NAMES, Field, each_size
@@ -62,7 +64,7 @@ def main() -> None:
     options = given.parse_args()
     with folder(options) as home:
         names = options.competitor or NAMES
-        figures = each_size(sizes(options), names, home, lambda field: compare(field, options.repeat))
+        figures = each_size(sizes(options), names, home, partial(compare, repeat=options.repeat))
     finish(options, figures, header(figures[-1]["environments"]) + "\n" + as_markdown(figures))
 
 

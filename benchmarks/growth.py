@@ -7,6 +7,7 @@ Whole processes of this project and of the limit. The start-up is what a refresh
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks import full_refresh
@@ -31,9 +32,10 @@ def measure(rows: Sequence[int], repeat: int, home: Path, known: Sequence[Figure
         row beyond the start-up at the largest size, by that at the smallest.
     """
     there = {one["rows"]: one for one in known}
-    to_do = sorted({START_UP, *rows} - set(there))
-    measured = each_size(to_do, WAYS, home, lambda field: full_refresh.compare(field, repeat))
-    found = sorted([*measured, *(there[size] for size in rows if size in there)], key=lambda one: one["rows"])
+    wanted = sorted({START_UP, *rows})
+    to_do = [size for size in wanted if size not in there]
+    there |= {one["rows"]: one for one in each_size(to_do, WAYS, home, partial(full_refresh.compare, repeat=repeat))}
+    found = [there[size] for size in wanted]
     return {"sizes": found, "growth": {way: _growth(found, way) for way in WAYS}}
 
 

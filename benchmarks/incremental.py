@@ -11,6 +11,7 @@ rows.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from benchmarks.command import Figures, finish, folder, parser, say, sizes
 from benchmarks.competitors import Incremental, IncrementalPeer, ThisProject
@@ -123,10 +124,14 @@ def compare(field: Field, repeat: int) -> Figures:
         `rows`; `runs`: what was measured → way → its costs; `failed`: way → why; `disagreeing`: peer → dataset →
         rows that it and this project do not both have, after all that was measured of it.
     """
-    for competitor in field.competitors:
-        if not competitor.is_staged:
-            say(f"  full refresh: {competitor.name}")
+    for competitor in [one for one in field.competitors if not one.is_staged]:
+        say(f"  full refresh: {competitor.name}")
+        try:
             competitor.full_refresh()
+        except Failed as failure:
+            if isinstance(competitor, ThisProject):
+                raise
+            field.leave_out(competitor, failure)
     comparison = Comparison(field)
     for kind in ("new_sales", "nothing"):
         for number in range(repeat + 1):
@@ -167,7 +172,7 @@ def main() -> None:
     options = given.parse_args()
     with folder(options) as home:
         names = {ThisProject.name, *options.competitor} if options.competitor else COMPETITORS
-        figures = each_size(sizes(options), names, home, lambda field: compare(field, options.repeat))
+        figures = each_size(sizes(options), names, home, partial(compare, repeat=options.repeat))
     finish(options, figures, header(figures[-1]["environments"]) + "\n" + as_markdown(figures))
 
 

@@ -8,10 +8,11 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
 
-from benchmarks import full_refresh, incremental
+from benchmarks import event_log, full_refresh, growth, incremental, plots
 from benchmarks.agreement import disagreements
 from benchmarks.competitors import Limit, ThisProject
 from benchmarks.field import Field
+from benchmarks.operation import Operation
 from benchmarks.peers.sqlmesh.project import NEW, SCHEMA, model_text
 from benchmarks.peers.staging import MODELS
 from benchmarks.peers.stock.competitor import Stock
@@ -19,6 +20,8 @@ from benchmarks.processes import Cost
 from staged_assets_tests.command_line import share_parsed_project
 
 ROWS = 1000
+# What is refreshed is made once, not in each process.
+pytestmark = pytest.mark.xdist_group("benchmarks")
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,7 @@ def test_increments_are_compared_and_all_give_the_same_rows(
     # Each in this process, which has imported all; cold ones are the same commands as in a full refresh.
     operation = _ours(field).operation
     monkeypatch.setattr(ThisProject, "run", lambda self: {"seconds": 1.0, **operation.land_and_run()})
+    monkeypatch.setattr(ThisProject, "worker", lambda self: _InProcess(operation))
     monkeypatch.setattr(Stock, "run", _run_in_process)
     comparison = incremental.Comparison(field)
     for kind in ("new_sales", "changed_sales", "nothing"):
@@ -103,8 +107,50 @@ def test_increments_are_compared_and_all_give_the_same_rows(
     assert "1,000 new sales, warm | this project" in incremental.as_markdown([figures])
 
 
+class _InProcess:
+    """A worker that is this process."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+
+    def ask(self, action: str) -> Cost:
+        return {"seconds": 1.0, **self._operation.land_and_run()}
+
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
+
 def _run_in_process(stock: Stock) -> Cost:
     dbt = str(stock.folder / "dbt")
     assert dbtRunner().invoke(["--quiet", "run", "--project-dir", dbt, "--profiles-dir", dbt]).success
     DuckDBConnectionManager.close_all_connections()
     return {"seconds": 1.0}
+
+
+def test_what_refreshes_leave_behind_is_measured(field: Field, refreshed: full_refresh.Figures) -> None:
+    figures = event_log.measure(ROWS, refreshes=2, home=field.folder, ours=_ours(field))
+    for kind in ("nothing", "new_sales"):
+        (cost,) = figures["runs"][kind]
+        assert cost["dagster"] > 0, f"a run with {kind} leaves nothing in Dagster's storage"
+    assert "nothing new | 1 |" in event_log.as_markdown(figures)
+
+
+def test_growth_is_of_the_time_beyond_the_start_up(refreshed: full_refresh.Figures, tmp_path: Path) -> None:
+    assert refreshed["rows"] == growth.START_UP
+    known = [refreshed, *(_slower(refreshed, rows, seconds) for rows, seconds in ((2000, 1.0), (4000, 6.0)))]
+    figures = growth.measure([2000, 4000], 1, tmp_path, known)
+    assert figures["growth"] == pytest.approx({Limit.name: 2.0, ThisProject.name: 2.0})
+    assert f"| {ThisProject.name} |" in growth.as_markdown(figures)
+
+
+def _slower(refreshed: full_refresh.Figures, rows: int, seconds: float) -> full_refresh.Figures:
+    runs = {
+        way: [cost | {"seconds": cost["seconds"] + seconds} for cost in costs]
+        for way, costs in refreshed["runs"].items()
+    }
+    return refreshed | {"rows": rows, "runs": runs}
+
+
+def test_plots_are_drawn(refreshed: full_refresh.Figures, tmp_path: Path) -> None:
+    (path,) = plots.draw({"full-refresh": [refreshed, _slower(refreshed, 2000, 1.0)]}, tmp_path)
+    assert path.read_bytes().startswith(b"\x89PNG")

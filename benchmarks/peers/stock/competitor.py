@@ -2,15 +2,15 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import duckdb
+from dbt.cli.main import dbtRunner
 
 from benchmarks.agreement import disagreements
 from benchmarks.competitors import IncrementalPeer
 from benchmarks.peers.stock.project import write_project
-from benchmarks.processes import PYTHON, Cost, run
+from benchmarks.processes import PYTHON, Cost, Failed, run
 from benchmarks.raw_data import Batch
 
 DAGSTER = "telemetry: {enabled: false}\n"
@@ -37,17 +37,15 @@ class Stock(IncrementalPeer):
         (home / "dagster.yaml").write_text(DAGSTER, encoding="utf-8")
         self.raw.copy(self._raw)
         write_project(dbt, self._raw, self._out)
-        command = [str(PYTHON.parent / "dbt"), "parse", "--quiet", "--profiles-dir", "."]
-        subprocess.run(command, cwd=dbt, env=os.environ | {"DO_NOT_TRACK": "1"}, check=True, stdout=subprocess.DEVNULL)
+        parsed = dbtRunner().invoke(["--quiet", "parse", "--project-dir", str(dbt), "--profiles-dir", str(dbt)])
+        if not parsed.success:
+            raise Failed(f"its dbt project can't be parsed: {parsed.exception}")
 
     @property
     def environment(self) -> dict[str, str]:
         """What its code location and its `dbt` find things by."""
         path = f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
-        return {
-            "STOCK_FOLDER": str(self.folder), "DAGSTER_HOME": str(self.folder / "dagster"), "PATH": path,
-            "DO_NOT_TRACK": "1",
-        }  # fmt: skip
+        return {"STOCK_FOLDER": str(self.folder), "DAGSTER_HOME": str(self.folder / "dagster"), "PATH": path}
 
     def refresh(self) -> Cost:
         """Everything from raw: the models are not there yet."""

@@ -19,7 +19,8 @@ def write_project(folder: Path, raw: Path, out: Path) -> None:
     """
     models = folder / "models"
     models.mkdir(parents=True, exist_ok=True)
-    _write(folder / "dbt_project.yml", {"name": "stock", "profile": "stock", "flags": {"use_colors": False}})
+    flags = {"use_colors": False, "send_anonymous_usage_stats": False}
+    _write(folder / "dbt_project.yml", {"name": "stock", "profile": "stock", "flags": flags})
     _write(folder / "profiles.yml", {"stock": {"target": "dev", "outputs": {"dev": _target(raw, out)}}})
     tables = [{"name": dataset} for dataset in MODELS]
     source = {"name": "landed", "database": "landed", "schema": "raw", "tables": tables}
