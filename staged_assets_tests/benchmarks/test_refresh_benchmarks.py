@@ -60,7 +60,7 @@ def test_a_full_refresh_is_compared_and_all_give_the_same_rows(refreshed: full_r
 def test_other_rows_are_seen(field: Field, refreshed: full_refresh.Figures, tmp_path: Path) -> None:
     changed = tmp_path / "changed.duckdb"
     with duckdb.connect(str(changed)) as connection:
-        connection.execute(f"attach '{_stock(field)._out}' as peer (read_only)")
+        connection.execute(f"attach '{_stock(field).out}' as peer (read_only)")
         for model in MODELS.values():
             connection.execute(f"create table {model.name} as from peer.{model.name}")
         connection.execute("update stg_sales set quantity = quantity + 1 where sale_id = 1")

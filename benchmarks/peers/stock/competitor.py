@@ -26,7 +26,8 @@ class Stock(IncrementalPeer):
         return self.folder / "landed.duckdb"
 
     @property
-    def _out(self) -> Path:
+    def out(self) -> Path:
+        """The DuckDB file with its tables."""
         return self.folder / "stock.duckdb"
 
     def reset(self) -> None:
@@ -36,7 +37,7 @@ class Stock(IncrementalPeer):
         home.mkdir(parents=True)
         (home / "dagster.yaml").write_text(DAGSTER, encoding="utf-8")
         self.raw.copy(self._raw)
-        write_project(dbt, self._raw, self._out)
+        write_project(dbt, self._raw, self.out)
         parsed = dbtRunner().invoke(["--quiet", "parse", "--project-dir", str(dbt), "--profiles-dir", str(dbt)])
         if not parsed.success:
             raise Failed(f"its dbt project can't be parsed: {parsed.exception}")
@@ -63,4 +64,4 @@ class Stock(IncrementalPeer):
 
     def disagreeing(self, warehouse: Path) -> dict[str, int]:
         """When a batch has landed is made up."""
-        return disagreements(warehouse, self._out, deduplicated=True, without=["_landed_at"])
+        return disagreements(warehouse, self.out, deduplicated=True, without=["_landed_at"])
