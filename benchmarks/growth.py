@@ -49,7 +49,9 @@ def _growth(found: list[Figures], way: str) -> float | None:
     start, *others = found
     if any(way not in one["runs"] for one in found) or len(others) < 2:
         return None
-    return microseconds(others[-1], start, way) / microseconds(others[0], start, way)
+    least = microseconds(others[0], start, way)
+    # At sizes that take no longer than the start-up there is nothing to compare.
+    return microseconds(others[-1], start, way) / least if least > 0 else None
 
 
 def as_markdown(figures: Figures) -> str:

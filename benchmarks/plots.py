@@ -56,6 +56,8 @@ def _lines(found: Sequence[Figures], key: str) -> Lines:
 
 def _draw(lines: Lines, title: str, sizes: str, path: Path) -> Path:
     figure, (times, memory) = pyplot.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    for axes in (times, memory):
+        axes.set_prop_cycle(color=mpl.colormaps["tab20"](range(20)))
     for way, costs in lines.items():
         rows = sorted(costs)
         middle = [median(costs[size]) for size in rows]

@@ -106,10 +106,11 @@ def _start(
 
 
 def _end_of(said: Any) -> str:
-    """The last of it, without the frames of a traceback."""
+    """The last of it; of a traceback what it ends with."""
     said.seek(0)
-    lines = [line for line in said.read().decode(errors="replace").splitlines() if line and not line[0].isspace()]
-    return " / ".join(line.strip() for line in lines[-4:]) or "it said nothing"
+    text = said.read().decode(errors="replace").rpartition("Traceback (most recent call last):")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line[0].isspace()]
+    return " / ".join(lines[-4:]) or "it said nothing"
 
 
 class Worker:
