@@ -197,7 +197,7 @@ class Scene:
             }
 
     def _erp(self, statement: str) -> None:
-        with contextlib.closing(sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None)) as database:
+        with contextlib.closing(sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None, timeout=60)) as database:
             database.execute(statement)
 
     def _start(self, name: str, *command: str) -> None:
