@@ -197,7 +197,8 @@ class Scene:
             }
 
     def _erp(self, statement: str) -> None:
-        with contextlib.closing(sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None, timeout=60)) as database:
+        database = sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None, timeout=60)
+        with contextlib.closing(database):
             database.execute(statement)
 
     def _start(self, name: str, *command: str) -> None:
