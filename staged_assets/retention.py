@@ -110,7 +110,8 @@ def _last_events() -> Any:
 
 def _last_evaluations(column: str = "id") -> Any:
     checks = AssetCheckExecutionsTable.c
-    return select(func.max(checks[column])).group_by(checks.asset_key, checks.check_name)
+    asked = select(func.max(checks[column])).where(checks[column].is_not(None))
+    return asked.group_by(checks.asset_key, checks.check_name)
 
 
 def _prune_index(instance: dg.DagsterInstance, runs: Sequence[str], before: datetime) -> int:
@@ -123,7 +124,7 @@ def _prune_index(instance: dg.DagsterInstance, runs: Sequence[str], before: date
             connection.execute(delete(AssetCheckExecutionsTable).where(checks.run_id.in_(some)))
         old = (checks.run_id == _RUNLESS) & (checks.evaluation_event_timestamp < moment)
         connection.execute(delete(AssetCheckExecutionsTable).where(old & checks.id.not_in(_last_evaluations())))
-        pruned = _prune_runless(connection, moment, events.id.not_in(_last_evaluations("evaluation_event_storage_id")))
+        pruned = _prune_runless(connection, moment)
         left = tags.event_id.not_in(select(events.id))
         connection.execute(delete(AssetEventTagsTable).where((tags.event_timestamp < moment) & left))
     with instance.event_log_storage.run_connection(_RUNLESS) as connection:  # type: ignore[attr-defined]
@@ -132,10 +133,12 @@ def _prune_index(instance: dg.DagsterInstance, runs: Sequence[str], before: date
     return pruned
 
 
-def _prune_runless(connection: Connection, before: datetime, but: Any = True) -> int:
+def _prune_runless(connection: Connection, before: datetime) -> int:
     events = SqlEventLogStorageTable.c
-    old = (events.run_id == _RUNLESS) & (events.timestamp < before) & events.id.not_in(_last_events())
-    return int(connection.execute(delete(SqlEventLogStorageTable).where(old & but)).rowcount)
+    old = (events.run_id == _RUNLESS) & (events.timestamp < before)
+    for current in (_last_events(), _last_evaluations("evaluation_event_storage_id")):
+        old &= events.id.not_in(current)
+    return int(connection.execute(delete(SqlEventLogStorageTable).where(old)).rowcount)
 
 
 def _index(instance: dg.DagsterInstance) -> Any:

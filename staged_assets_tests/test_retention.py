@@ -54,11 +54,14 @@ class History:
         """As a sensor does: without a run."""
         self.instance.report_runless_asset_event(dg.AssetMaterialization(asset))
         if old:
-            for shard in ("index", ""):
-                with self.instance.event_log_storage._connect(shard) as connection:  # type: ignore[attr-defined]
-                    connection.execute(
-                        text("update event_logs set timestamp = '2026-01-01 00:00:00.000000' where run_id = ''")
-                    )
+            self.make_reports_old()
+
+    def make_reports_old(self) -> None:
+        old = "'2026-01-01 00:00:00.000000' where run_id = ''"
+        for shard in ("index", ""):
+            with self.instance.event_log_storage._connect(shard) as connection:  # type: ignore[attr-defined]
+                connection.execute(text(f"update event_logs set timestamp = {old}"))
+                connection.execute(text(f"update asset_check_executions set evaluation_event_timestamp = {old}"))
 
     def rows(self, sql: str, shard: str = "index") -> list[Any]:
         with self.instance.event_log_storage._connect(shard) as connection:  # type: ignore[attr-defined]
@@ -119,6 +122,22 @@ def test_of_what_sensors_report_the_last_stays(history: History) -> None:
     for shard in ("index", ""):
         assert len(history.rows("select id from event_logs where run_id = ''", shard)) == 2
     assert history.instance.get_latest_materialization_event(dg.AssetKey("other")) is not None
+
+
+def test_of_a_check_that_sensors_evaluate_the_last_stays(history: History) -> None:
+    """Two checks of one asset: the last of each, not the last of both. One that a run has planned says nothing."""
+    key = dg.AssetKey("one")
+    history.run("one", "other", old=False)
+    for name in ("first", "first", "second"):
+        evaluation = dg.AssetCheckEvaluation(asset_key=key, check_name=name, passed=True)
+        history.instance.report_runless_asset_event(evaluation)
+    history.make_reports_old()
+    planned = "insert into asset_check_executions (asset_key, check_name, run_id) values ('[\"one\"]', 'third', 'x')"
+    with history.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        connection.execute(text(planned))
+    assert prune(history.instance, history.settings).events == 1
+    checks = [dg.AssetCheckKey(key, name) for name in ("first", "second")]
+    assert set(history.instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)) == set(checks)
 
 
 def test_old_states_of_the_project_go(history: History) -> None:
