@@ -29,6 +29,7 @@ from dagster._core.scheduler.instigation import InstigatorType
 from benchmarks.command import finish, parser, say
 from benchmarks.ports import free_port, wait_for_port
 from staged_assets.demo.writers import CRM_FILE
+from staged_assets.instance import heed_interrupts
 from staged_assets.landing.warehouse import connect
 from staged_assets.refresh.sensors import sensor_name
 from staged_assets.settings import PACKAGE, Settings
@@ -202,6 +203,7 @@ class Scene:
             database.execute(statement)
 
     def _start(self, name: str, *command: str) -> None:
+        heed_interrupts()
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *command], cwd=self.folder, env=self.environment, stdout=log, stderr=log

@@ -197,9 +197,10 @@ def ui(
     host: Annotated[str, typer.Option(help="Address that it listens on.")] = "127.0.0.1",
 ) -> None:
     """Open the Dagster web UI and its daemon on the staged area; Ctrl-C stops both."""
-    from staged_assets.instance import prepare_home
+    from staged_assets.instance import heed_interrupts, prepare_home
 
     prepare_home(load_settings())
+    heed_interrupts()
     out.print(f"The web UI comes up at http://{host}:{port} (Ctrl-C stops it).")
     command = [
         sys.executable, "-m", "dagster", "dev", "--workspace", str(PACKAGE / "workspace.yaml"),

@@ -1,9 +1,20 @@
 """Dagster's instance: its home, and a job run in this process with its events recorded there."""
 
 import os
+import signal
 from pathlib import Path
 
 from staged_assets.settings import PACKAGE, Settings
+
+
+def heed_interrupts() -> None:
+    """Have the processes that this one starts end when they are told to.
+
+    What a script's shell starts in the background ignores interrupts, and Dagster's processes treat SIGTERM as they
+    treat those: nothing short of SIGKILL would end them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def prepare_home(settings: Settings) -> Path:

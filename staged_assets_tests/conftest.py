@@ -12,12 +12,16 @@ from filelock import FileLock
 from hypothesis import settings
 
 from staged_assets.demo.activity import advance
+from staged_assets.instance import heed_interrupts
 from staged_assets_tests.command_line import CommandLine
 from staged_assets_tests.staged_area import WAREHOUSE, NewArea, StagedArea, copy_warehouse
 
 # A change is red for what is in it, not for luck; and no example is too slow on a machine that is busy.
 settings.register_profile("the_same_everywhere", derandomize=True, deadline=None)
 settings.load_profile("the_same_everywhere")
+
+# Tests end the daemons that they start, also where the tests run in the background.
+heed_interrupts()
 
 
 @pytest.fixture(scope="session")

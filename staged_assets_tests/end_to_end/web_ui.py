@@ -214,9 +214,10 @@ def command(home: Path, *arguments: str) -> tuple[list[str], dict[str, str]]:
 
 @contextmanager
 def serving(home: Path) -> Iterator[WebUi]:
-    """`staged-assets ui`: web server, daemon and code server, until the block ends."""
+    """`staged-assets ui`: web server, daemon and code server, until the block ends; as a script's `&` starts it."""
     port = _free_port()
     arguments, environment = command(home, "ui", "--port", str(port))
+    arguments = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *arguments]
     with (home / "ui.log").open("wb") as log:
         process = subprocess.Popen(
             arguments, env=environment, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
