@@ -92,7 +92,7 @@ class TableWriter:
 
     def write_damaged(self, line: bytes, arrival: int) -> None:
         """A table holds no record of the wrong shape."""
-        raise NotImplementedError("A table holds no record of the wrong shape.")
+        raise ValueError("A table holds no record of the wrong shape.")
 
     def close(self) -> None:
         """Write what is left."""
