@@ -151,5 +151,6 @@ def _prune_folders(settings: Settings, before: datetime) -> int:
     others = [folder for folder in current.parent.glob("*") if folder.is_dir() and folder != current]
     old = [folder for folder in others if folder.stat().st_mtime < before.timestamp()]
     for folder in old:
+        # What the disk refuses to delete is tried again tomorrow.
         shutil.rmtree(folder, ignore_errors=True)
-    return len(old)
+    return sum(not folder.exists() for folder in old)
