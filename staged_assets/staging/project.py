@@ -88,9 +88,13 @@ class StagingProject:
     @property
     def arguments(self) -> list[str]:
         """The global arguments of every dbt command on the project."""
+        return self._arguments(self.target_path)
+
+    @staticmethod
+    def _arguments(target: Path) -> list[str]:
         return [
             "--project-dir", str(PROJECT_DIR), "--profiles-dir", str(PROJECT_DIR),
-            "--target-path", str(self.target_path), "--log-level", "none", "--log-level-file", "none",
+            "--target-path", str(target), "--log-level", "none", "--log-level-file", "none",
         ]  # fmt: skip
 
     @contextlib.contextmanager
@@ -128,12 +132,15 @@ class StagingProject:
         """
         from dbt.cli.main import dbtRunner
 
-        self.target_path.mkdir(parents=True, exist_ok=True)
+        # dbt writes the manifest piece by piece: in a folder of its own, so that nobody reads half of one.
+        parsing = self.target_path / "parse"
+        parsing.mkdir(parents=True, exist_ok=True)
         with FileLock(self.target_path / ".parse.lock"), self.environment():
             # dbt's static parser starts threads that stay, and a process with threads can't be forked safely.
-            result = dbtRunner().invoke(["parse", "--no-static-parser", *self.arguments])
-        if not result.success:
-            raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
+            result = dbtRunner().invoke(["parse", "--no-static-parser", *self._arguments(parsing)])
+            if not result.success:
+                raise RefreshError(f"The dbt project in {PROJECT_DIR} does not parse: {result.exception}")
+            (parsing / "manifest.json").replace(self.target_path / "manifest.json")
         _parsed[self.fingerprint] = result.result  # type: ignore[assignment]
         return _parsed[self.fingerprint]
 
