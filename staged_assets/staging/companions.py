@@ -1,6 +1,7 @@
 """Which companions a refresh makes anew, and whether wholly or only where an increment changes something."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -9,10 +10,10 @@ from staged_assets.errors import without_values
 from staged_assets.landing.layout import DATASETS
 from staged_assets.landing.session import Session
 from staged_assets.staging import control
-from staged_assets.staging.dbt_runner import NodeResult
 from staged_assets.staging.increment import Increments
-from staged_assets.staging.outcomes import Outcome, State
-from staged_assets.staging.project import StagingProject
+from staged_assets.staging.outcomes import Made, Outcome, State
+from staged_assets.staging.project import StagingProject, dataset_of
+from staged_assets.staging.whole import FullRefreshes
 
 
 class Companions:
@@ -27,11 +28,13 @@ class Companions:
         session: Session,
         project: StagingProject,
         formats_of: Callable[[Iterable[str]], dict[str, Any]],
+        full_refreshes: FullRefreshes,
         increments: Increments,
     ) -> None:
         self._session = session
         self._project = project
         self._formats_of = formats_of
+        self._full_refreshes = full_refreshes
         self._increments = increments
         self._known_rules: dict[str, str] = {}
 
@@ -49,15 +52,18 @@ class Companions:
         there = control.tables(connection, "staged")
         current = {c for c in companions if c in there and self._is_current(c, made.get(c), known)}
         ready = set(known) | set(published)
-        audited = {model for name in DATASETS for model in self._project.audited_models(name)}
         return {
             companion: companion in current
-            for companion in companions
-            if companion not in audited
-            and self._project.companions[companion] <= ready
+            for companion in self.not_audited(companions)
+            if self._project.companions[companion] <= ready
             and (companion not in current or self._project.companions[companion] & set(published))
             and all(outcomes[d].good for d in self._project.companions[companion] if d in outcomes)
         }
+
+    def not_audited(self, companions: Collection[str]) -> list[str]:
+        """Those that are made after what they are made from was published, not audited and published with it."""
+        audited = {model for name in DATASETS for model in self._project.audited_models(name)}
+        return [companion for companion in companions if companion not in audited]
 
     def _is_current(
         self, companion: str, made: control.Companion | None, known: Mapping[str, control.Watermark]
@@ -89,21 +95,46 @@ class Companions:
                 found[companion] = dataset
         return found
 
-    def make_partly(self, partly: Mapping[str, str]) -> dict[str, NodeResult]:
-        """Make companions anew where the published increment of their dataset changes something."""
-        results = {}
-        for companion in partly:
-            message = ""
-            try:
-                self._increments.make(companion, self.rules(companion))
-            except duckdb.Error as error:
-                message = without_values(str(error))
-            seconds = self._increments.seconds.pop(companion)
-            results[companion] = NodeResult(companion, "error" if message else "success", message, seconds, None)
+    def make(
+        self, made: Collection[str], partly: Mapping[str, str], outcomes: Mapping[str, Outcome], at: datetime
+    ) -> dict[str, Made]:
+        """Make companions anew, each after those that it is made from.
+
+        Args:
+            made: all that are to be made.
+            partly: those of which only what an increment changes → its dataset.
+            outcomes: of the datasets.
+        """
+        wholly = [companion for companion in made if companion not in partly]
+        if wholly:
+            self._full_refreshes.prepare({}, {companion: self.rules(companion) for companion in wholly})
+        if partly:
+            self._increments.prepare({}, {companion: self.rules(companion) for companion in partly})
+        results: dict[str, Made] = {}
+        for companion in [name for name in self._project.companions if name in made]:
+            results[companion] = self._made(companion, companion in partly, outcomes, results, at)
         return results
 
+    def _made(
+        self, companion: str, partly: bool, outcomes: Mapping[str, Outcome], others: Mapping[str, Made], at: datetime
+    ) -> Made:
+        upstream = self._project.upstream_models(companion)
+        if any(other in upstream and one.status != "published" for other, one in others.items()) or not all(
+            outcomes[name].good for name in self._project.companions[companion] if name in outcomes
+        ):
+            return Made("skipped", "what it is made from failed")
+        writer = self._increments if partly else self._full_refreshes
+        try:
+            if partly:
+                self._increments.make(companion)
+            else:
+                self._full_refreshes.make(companion, at)
+        except duckdb.Error as error:
+            return Made("failed", without_values(str(error)), writer.seconds.pop(companion))
+        return Made("published", "", writer.seconds.pop(companion))
+
     def outcome(
-        self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, NodeResult]
+        self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, Made]
     ) -> Outcome:
         """What became of a companion.
 
@@ -118,7 +149,7 @@ class Companions:
         if missing:
             outcome.status, outcome.message = "skipped", f"stg_{missing[0]} is not published"
         elif result is not None:
-            outcome.status = result.outcome
-            outcome.seconds = result.seconds
-            outcome.message = "" if result.succeeded else result.message or "what it is made from failed"
+            outcome.status, outcome.message, outcome.seconds = result.status, result.message, result.seconds
+        elif companion in self._project.audited_models(dataset_of(companion)) and dataset_of(companion) in outcomes:
+            outcome.status = outcomes[dataset_of(companion)].status
         return outcome

@@ -1,24 +1,56 @@
-"""Models compiled by dbt once for each state of the rules, to be executed at every incremental refresh.
+"""Models compiled by dbt once for each state of the rules, to be executed at every refresh.
 
-Starting dbt and rendering its templates takes longer than an increment itself does. What they render is the same each
-time, but for the landing ids between which rows are new and the time of the refresh: these are parameters.
+Starting dbt and rendering its templates takes longer than an increment itself does, and as long as a full refresh of a
+million rows. What they render is the same each time, but for the landing ids between which rows are new and the time of
+the refresh: these are parameters.
 """
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.sources.expressions import literal
 from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.project import StagingProject
 
-#: What a compiled model is compiled with, for `execute` to fill in.
-PARAMETERS = {"mode": "incremental", "after": "$after", "upto": "$upto"}
+#: first: all of raw, where nothing is published; full: all of raw, beside what is; incremental: what is new.
+Kind = Literal["first", "full", "incremental"]
 
 _TESTS = "data_tests"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Models of which the SQL is wanted.
+
+    Attributes:
+        name: of a dataset, or of a companion.
+        rules: the version of its rules.
+        kind: of the refresh.
+        models: of the dataset; the companion itself.
+    """
+
+    name: str
+    rules: str
+    kind: Kind
+    models: Sequence[str]
+
+    @property
+    def key(self) -> str:
+        """What the SQL is kept by."""
+        return f"{self.name}-{self.rules}-{self.kind}"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the dbt project is told of the refresh; `execute` fills in the parameters."""
+        after = {"after": "$after"} if self.kind == "incremental" else {}
+        mode = "incremental" if self.kind == "incremental" else "full"
+        return {"mode": mode, "upto": "$upto", "rules": self.rules, "published": self.kind != "first", **after}
 
 
 class CompiledModels:
@@ -38,23 +70,21 @@ class CompiledModels:
         self._before_dbt = before_dbt
         self._known: dict[str, dict[str, str]] = {}
 
-    def of(self, datasets: Mapping[str, str], models: Mapping[str, list[str]]) -> dict[str, str]:
-        """The SQL of the datasets' models, compiled where that was not done before.
-
-        Args:
-            datasets: name (of a dataset or companion) → the version of its rules.
-            models: name → its models.
+    def of(self, wanted: Iterable[Wanted]) -> dict[str, str]:
+        """Model → its SQL, compiled where that was not done before.
 
         Raises:
             RefreshError: a model does not compile.
         """
-        missing = {name: rules for name, rules in datasets.items() if not self._load(name, rules)}
-        if missing:
-            self._before_dbt()
-            compiled = self._dbt.compile([m for name in missing for m in models[name]], self._variables(missing))
-            for name, rules in missing.items():
-                self._keep(name, rules, {model: compiled[model] for model in models[name]})
-        return {m: sql for name, rules in datasets.items() for m, sql in self._known[f"{name}-{rules}"].items()}
+        every = list(wanted)
+        for partly in (False, True):
+            missing = [one for one in every if (one.kind == "incremental") == partly and not self._load(one.key)]
+            if missing:
+                refresh = {one.name: one.state for one in missing}
+                compiled = self._compile([m for one in missing for m in one.models], refresh, partly=partly)
+                for one in missing:
+                    self._keep(one.key, {model: compiled[model] for model in one.models})
+        return {model: sql for one in every for model, sql in self._known[one.key].items()}
 
     def tests(self, names: Collection[str]) -> dict[str, str]:
         """The SQL of the project's data tests, which give the rows that break them: these, at least.
@@ -62,35 +92,50 @@ class CompiledModels:
         Raises:
             RefreshError: a test does not compile.
         """
-        if not self._load(_TESTS, self._project.fingerprint):
-            self._before_dbt()
-            every = [test.name for test in self._project.tests()]
-            compiled = self._dbt.compile(every, {"sources": self._formats, "refresh": {}, "phase": "all"})
-            self._keep(_TESTS, self._project.fingerprint, {name: compiled[name] for name in every})
-        return {name: self._known[f"{_TESTS}-{self._project.fingerprint}"][name] for name in names}
+        key = f"{_TESTS}-{self._project.fingerprint}"
+        if not self._load(key):
+            self._keep(key, self._compile([test.name for test in self._project.tests()], {}))
+        return {name: self._known[key][name] for name in names}
 
-    def _variables(self, datasets: Mapping[str, str]) -> dict[str, Any]:
-        refresh = {name: PARAMETERS | {"rules": rules} for name, rules in datasets.items()}
-        return {"sources": self._formats, "refresh": refresh, "phase": "write", "increment": True}
+    def _compile(self, models: Sequence[str], refresh: Mapping[str, Any], *, partly: bool = False) -> dict[str, str]:
+        self._before_dbt()
+        variables = {"sources": self._formats, "refresh": refresh, "compiled": bool(refresh), "touched_only": partly}
+        return self._dbt.compile(models, variables)
 
-    def _load(self, name: str, rules: str) -> bool:
-        key = f"{name}-{rules}"
-        path = self._project.target_path / "increments" / f"{key}.json"
+    def _load(self, key: str) -> bool:
+        path = self._project.target_path / "sql" / f"{key}.json"
         if key not in self._known and path.exists():
             self._known[key] = json.loads(path.read_text(encoding="utf-8"))
         return key in self._known
 
-    def _keep(self, name: str, rules: str, models: dict[str, str]) -> None:
-        key = f"{name}-{rules}"
+    def _keep(self, key: str, models: dict[str, str]) -> None:
         self._known[key] = models
-        path = self._project.target_path / "increments" / f"{key}.json"
+        path = self._project.target_path / "sql" / f"{key}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         written = path.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps(models), encoding="utf-8")
         written.replace(path)
 
 
-def execute(connection: DuckDBPyConnection, sql: str, *, after: int, upto: int, at: datetime) -> None:
-    """Execute a statement with compiled SQL in it."""
-    values = {"after": after, "upto": upto, "at": at}
-    connection.execute(sql, {name: value for name, value in values.items() if f"${name}" in sql})
+@dataclass(frozen=True)
+class Values:
+    """The parameters of what is compiled.
+
+    Attributes:
+        after, upto: landing ids between which rows are new.
+        at: time of the refresh, UTC.
+    """
+
+    after: int
+    upto: int
+    at: datetime
+
+    def execute(self, connection: DuckDBPyConnection, sql: str) -> None:
+        """Execute a statement with compiled SQL in it."""
+        connection.execute(sql, {name: value for name, value in vars(self).items() if f"${name}" in sql})
+
+    def write_out(self, sql: str) -> str:
+        """The SQL with the values in it, for a view."""
+        for name, value in vars(self).items():
+            sql = sql.replace(f"${name}", str(value) if isinstance(value, int) else literal(str(value)))
+        return sql

@@ -111,9 +111,19 @@ class State:
         """How far the dataset is published when this is done."""
         return max(self.upto, self.published)
 
-    def variables(self) -> dict[str, Any]:
-        """As the dbt project reads it."""
-        return {"mode": self.mode, "after": self.after, "upto": self.upto, "rules": self.rules}
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a companion that was to be made.
+
+    Attributes:
+        status: published, skipped (something that it is made from was not made) or failed.
+        message: why, where it was not published.
+    """
+
+    status: str
+    message: str = ""
+    seconds: float = 0.0
 
 
 @dataclass

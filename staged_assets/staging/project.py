@@ -158,6 +158,16 @@ class StagingProject:
             if node["resource_type"] == "model" and node["package_name"] == PROJECT_NAME
         }
 
+    @property
+    def seeds(self) -> list[Mapping[str, Any]]:
+        """The manifest's nodes of the reference data."""
+        return [node for node in self.manifest["nodes"].values() if node["resource_type"] == "seed"]
+
+    def unqualified(self, sql: str) -> str:
+        """SQL in which relations are named without the database, whose name is that of the warehouse's file."""
+        database = self.models["stg_sales"]["database"]
+        return sql.replace(f'"{database}".', "")
+
     def audited_models(self, dataset: str) -> list[str]:
         """What is published of a dataset after its audit, key by key: dispositions, staged rows, then companions."""
         first = [f"dispositions_{dataset}", f"stg_{dataset}"]
@@ -203,7 +213,7 @@ class StagingProject:
                     if parent.startswith("model.")
                 ),
                 node["column_name"],
-                nodes[node["attached_node"]]["relation_name"],
+                self.unqualified(nodes[node["attached_node"]]["relation_name"]),
                 "warned" if str(node["config"]["severity"]).lower() == "warn" else "failed",
             )
             for node in nodes.values()

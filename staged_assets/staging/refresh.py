@@ -11,21 +11,21 @@ from typing import Any
 
 import duckdb
 
-from staged_assets.errors import RefreshError, WarehouseError, without_values
-from staged_assets.landing.land import transaction
+from staged_assets.errors import WarehouseError, without_values
 from staged_assets.landing.raw_area import Period
 from staged_assets.landing.session import Session
 from staged_assets.settings import Settings
-from staged_assets.staging import control
+from staged_assets.staging import control, reference
 from staged_assets.staging.companions import Companions
 from staged_assets.staging.compiled import CompiledModels
-from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.increment import Increments
 from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
 from staged_assets.staging.planning import Planner
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.read_copy import ReadCopy, published_at
 from staged_assets.staging.verify import Changes, Verification, Verified
+from staged_assets.staging.whole import FullRefreshes
 
 OnProgress = Callable[[str, str], None]
 
@@ -53,16 +53,17 @@ class Refresh:
     ) -> None:
         self._settings = settings
         self._project = project
-        self._formats = formats
         self._gate = gate
         self._on_progress = on_progress
         self._checks = checks
-        self._dbt = DbtRunner(project)
         self._session = Session(settings)
-        self._compiled = CompiledModels(project, self._dbt, formats, self._session.release)
+        self._compiled = CompiledModels(project, DbtRunner(project), formats, self._session.release)
+        self._full_refreshes = FullRefreshes(self._session, project, self._compiled, on_progress)
         self._increments = Increments(self._session, project, self._compiled, on_progress)
         self._planner = Planner(self._session, project, formats, feeds, gate)
-        self._companions = Companions(self._session, project, self._planner.formats_of, self._increments)
+        self._companions = Companions(
+            self._session, project, self._planner.formats_of, self._full_refreshes, self._increments
+        )
         self._copy_problem: WarehouseError | None = None
 
     def run(
@@ -102,23 +103,22 @@ class Refresh:
         before = published_at(self._session.connection, self._project)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
-        results: dict[str, NodeResult] = {}
         if to_do:
-            self._seed_once()
-            results = self._write(to_do, outcomes, at)
+            self._load_reference_data()
+            self._write(to_do, companions, outcomes, at)
             for name, state in to_do.items():
                 self._judge_audited(name, outcomes[name], state, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions.to_make(companions, outcomes, to_publish)
         partly = self._companions.to_make_partly(made, to_publish)
-        standing = self._publish_increments(to_publish, outcomes, partly)
-        results = self._publish_whole(to_publish, outcomes, [c for c in made if c not in partly], results)
-        results |= self._companions.make_partly({c: d for c, d in partly.items() if outcomes[d].good})
+        if made and not to_do:
+            self._load_reference_data()
+        standing = self._publish(to_publish, outcomes, partly)
+        results = self._companions.make(made, partly, outcomes, at)
         for name in to_do:
-            of_nodes = sum(r.seconds for n, r in results.items() if n.endswith(f"_{name}"))
-            outcomes[name].seconds = of_nodes + self._increments.seconds.pop(name, 0.0)
+            outcomes[name].seconds = sum(w.seconds.pop(name, 0.0) for w in (self._full_refreshes, self._increments))
         ready = self._finish(
-            outcomes, to_publish, [c for c in made if c in results and results[c].succeeded], at, run_id
+            outcomes, to_publish, [c for c, one in results.items() if one.status == "published"], at, run_id
         )
         for companion in companions:
             outcomes[companion] = self._companions.outcome(companion, ready, outcomes, results)
@@ -150,19 +150,18 @@ class Refresh:
             self._copy_problem = error
 
     def _write(
-        self, to_do: Mapping[str, State], outcomes: Mapping[str, Outcome], at: datetime
-    ) -> dict[str, NodeResult]:
-        """Write the candidates: whole ones by dbt, increments by what dbt has compiled."""
+        self, to_do: Mapping[str, State], companions: Collection[str], outcomes: Mapping[str, Outcome], at: datetime
+    ) -> None:
+        """Write the candidates."""
         whole = {name: state for name, state in to_do.items() if state.mode == "full"}
-        increments = {name: state for name, state in to_do.items() if state.mode == "incremental"}
-        results = self._dbt_run("run", whole, self._written(whole), phase="write") if whole else {}
-        for name in whole:
-            self._judge_written(name, outcomes[name], results)
-        self._increments.prepare(increments)
-        for name, state in increments.items():
+        if whole:
+            # Those that are then made wholly are compiled with the datasets: starting dbt is dear.
+            rules = {name: self._companions.rules(name) for name in self._companions.not_audited(companions)}
+            self._full_refreshes.prepare(whole, rules)
+        self._increments.prepare({name: state for name, state in to_do.items() if name not in whole}, {})
+        for name, state in to_do.items():
             with self._noting_errors(outcomes[name]):
-                self._increments.write(name, state, at)
-        return results
+                (self._full_refreshes if name in whole else self._increments).write(name, state, at)
 
     @contextmanager
     def _noting_errors(self, outcome: Outcome) -> Iterator[None]:
@@ -172,19 +171,20 @@ class Refresh:
         except duckdb.Error as error:
             outcome.status, outcome.message = "failed", f"{outcome.name}: {without_values(str(error))}"
 
-    def _publish_increments(
+    def _publish(
         self, to_publish: Mapping[str, State], outcomes: Mapping[str, Outcome], partly: Mapping[str, str]
     ) -> dict[str, dict[str, control.Standing]]:
-        """Publish the increments.
+        """Publish what may be.
 
         Returns:
-            dataset → its checks' results before.
+            dataset of which an increment was published → its checks' results before.
         """
         found = {}
         for name, state in to_publish.items():
-            if state.mode != "incremental":
-                continue
             with self._noting_errors(outcomes[name]):
+                if state.mode == "full":
+                    self._full_refreshes.publish(name)
+                    continue
                 standing = control.standing(self._session.connection, name)
                 results = {check: one.result for check, one in standing.items()}
                 keep = self._checks.asked_of_replaced(name, results) if self._checks else ()
@@ -193,21 +193,6 @@ class Refresh:
                 self._increments.publish(name, state.watermark, keep)
                 found[name] = standing
         return found
-
-    def _publish_whole(
-        self, to_publish: Mapping[str, State], outcomes: Mapping[str, Outcome], companions: Sequence[str],
-        results: Mapping[str, NodeResult],
-    ) -> dict[str, NodeResult]:  # fmt: skip
-        whole = {name: state for name, state in to_publish.items() if state.mode == "full"}
-        if not whole and not companions:
-            return dict(results)
-        self._seed_once()
-        for name in whole:
-            control.forget_watermark(self._session.connection, name)
-        published = self._dbt_run("run", whole, [*self._published(whole), *companions], phase="publish")
-        for name in whole:
-            self._judge_published(name, outcomes[name], published)
-        return {**results, **{name: result.after(results.get(name)) for name, result in published.items()}}
 
     def _outcome(self, dataset: str, state: State) -> Outcome:
         return Outcome(
@@ -219,43 +204,9 @@ class Refresh:
             watermark=state.watermark,
         )
 
-    def _seed_once(self) -> None:
-        """Load the reference data, unless it is there as this state of the project has it."""
+    def _load_reference_data(self) -> None:
         connection = self._session.connection
-        connection.execute("create table if not exists control.reference (fingerprint varchar not null)")
-        row = connection.execute("select fingerprint from control.reference").fetchone()
-        if row and row[0] == self._project.fingerprint:
-            return
-        self._on_progress("reference data", "loading")
-        self._session.release()
-        failed = [
-            r for r in self._dbt.run("seed --full-refresh", ["resource_type:seed"], {}).values() if not r.succeeded
-        ]
-        if failed:
-            raise RefreshError(f"The reference data {failed[0].name} could not be loaded: {failed[0].message}")
-        with transaction(self._session.connection):
-            self._session.connection.execute("delete from control.reference")
-            self._session.connection.execute("insert into control.reference values (?)", [self._project.fingerprint])
-
-    def _dbt_run(
-        self, command: str, states: Mapping[str, State], select: Sequence[str], *, phase: str
-    ) -> dict[str, NodeResult]:
-        variables = {
-            "sources": self._formats,
-            "refresh": {name: state.variables() for name, state in states.items()},
-            "phase": phase,
-        }
-        self._session.release()
-        return self._dbt.run(command, select, variables, lambda node, status: self._on_progress(phase, node))
-
-    def _written(self, datasets: Collection[str]) -> list[str]:
-        return [m for name in datasets for m in (f"base_{name}", *self._project.audited_models(name))]
-
-    def _published(self, datasets: Collection[str]) -> list[str]:
-        return [m for name in datasets for m in (*self._project.audited_models(name), f"quarantine_{name}")]
-
-    def _judge_written(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
-        self._note_failure(outcome, results, self._written([name]))
+        reference.load(connection, self._project, lambda: self._on_progress("reference data", "loading"))
 
     def _judge_audited(self, name: str, outcome: Outcome, state: State, run_id: str, at: datetime) -> None:
         if self._gate is None or outcome.status != "published":
@@ -271,18 +222,6 @@ class Refresh:
         outcome.audit = result
         if result.blocking:
             outcome.status, outcome.message = "held", result.summary
-
-    def _judge_published(self, name: str, outcome: Outcome, results: Mapping[str, NodeResult]) -> None:
-        self._note_failure(outcome, results, self._published([name]))
-
-    @staticmethod
-    def _note_failure(outcome: Outcome, results: Mapping[str, NodeResult], models: Sequence[str]) -> None:
-        for model in models:
-            result = results.get(model)
-            if result is None or not result.succeeded:
-                outcome.status = "failed"
-                outcome.message = f"{model}: {result.message if result else 'was not run'}"
-                return
 
     def _finish(
         self,
@@ -337,10 +276,11 @@ class Refresh:
             results = {check: one.result for check, one in before.items()}
             part = self._increments.part(name, to_publish[name], results)
             found[f"stg_{name}"] = Changes(part, before, to_publish)
-        for companion, name in partly.items():
-            if outcomes[companion].status == "published":
+        audited = {c: name for name in standing for c in self._project.audited_models(name) if c in outcomes}
+        for companion, name in {**audited, **partly}.items():
+            if outcomes[companion].status == "published" and companion not in found:
                 before = standing[name] if dataset_of(companion) == name else self._standing_of(companion)
-                part = self._increments.part_of_companion(companion)
+                part = self._increments.part_of_companion(companion, name)
                 found[companion] = Changes(part, before, to_publish)
         return found
 

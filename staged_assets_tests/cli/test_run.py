@@ -15,7 +15,7 @@ from staged_assets_tests.staged_area import LOAD_ORDER, RUN_TIME_STAMPS, differe
 def test_a_run_with_nothing_new_changes_nothing(homes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = CommandLine(homes / "after").copy(tmp_path / "home")
     before = [read_outputs(command.settings, schema=name, without=()) for name in ("raw", "staged")]
-    monkeypatch.setattr(DbtRunner, "run", None)
+    monkeypatch.setattr(DbtRunner, "compile", None)
     ended = command.run("run", "--json").expect_success()
     assert {entry["outcome"] for entry in ended.json["datasets"].values()} == {"unchanged"}
     assert [read_outputs(command.settings, schema=name, without=()) for name in ("raw", "staged")] == before

@@ -113,7 +113,7 @@ def test_killed_while_reference_data_is_loaded(
     warehouse = copy_warehouse(empty_warehouse, tmp_path / "area")
     area = StagedArea(shared_home, warehouse)
     area.execute("drop schema reference cascade; drop table control.reference")
-    loading = {"among": '"reference"'}
+    loading = {"among": "reference."}
     statements = work.run(worker, copy_warehouse(warehouse, tmp_path / "counted"), **loading)["statements"]
     for number in range(1, WHILE_LOADING + 1):
         told = work.run(worker, warehouse, killed_before=statements * number // (WHILE_LOADING + 1), **loading)

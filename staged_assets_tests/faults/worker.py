@@ -19,8 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dbt.adapters.duckdb.environments.local import DuckDBCursorWrapper
-
 from staged_assets.demo.systems import ensure
 from staged_assets.landing import warehouse
 from staged_assets.landing.land import land_feed
@@ -52,27 +50,21 @@ WORK: dict[str, Callable[[Path, Order], None]] = {"run": run, "demo": demo}
 
 
 class Statements:
-    """Counts the SQL statements of this process, the project's own and dbt's, and dies before one of them."""
+    """Counts the SQL statements of this process, and dies before one of them."""
 
     def __init__(self, last: int | None, among: str) -> None:
         self._last = last
         self._among = among
         self.count = 0
 
-    def before_one(self, sql: str = "") -> None:
+    def before_one(self, sql: str) -> None:
         self.count += self._among in sql
         if self.count == self._last:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(self) -> None:
         """From now on."""
-        connect, execute, statements = warehouse.duckdb.connect, DuckDBCursorWrapper.execute, self
-
-        def counted(cursor: Any, sql: str, bindings: Any = None) -> Any:
-            statements.before_one(sql)
-            return execute(cursor, sql, bindings)
-
-        DuckDBCursorWrapper.execute = counted
+        connect = warehouse.duckdb.connect
         warehouse.duckdb.connect = lambda *args, **options: _Connection(connect(*args, **options), self)
 
 
@@ -84,9 +76,15 @@ class _Connection:
         self._statements = statements
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("execute", "executemany", "begin", "commit", "rollback", "close"):
-            self._statements.before_one()
-        return getattr(self._connection, name)
+        found = getattr(self._connection, name)
+        if name not in ("execute", "executemany", "begin", "commit", "rollback", "close"):
+            return found
+
+        def counted(*args: Any, **options: Any) -> Any:
+            self._statements.before_one(str(args[0]) if args else name)
+            return found(*args, **options)
+
+        return counted
 
 
 def serve(home: Path, order: Order) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_a_row_that_did_not_change_is_looked_at_by_itself_and_every_so_often(
 def test_an_increment_starts_no_dbt(area: StagedArea, monkeypatch: pytest.MonkeyPatch) -> None:
     _refreshed(area)
     area.land("sales", "ecommerce", [_sale(8, 4)])
-    monkeypatch.setattr(DbtRunner, "_invoke", None)
+    monkeypatch.setattr(DbtRunner, "compile", None)
     assert area.refresh(["sales"])["stg_sales__daily"].status == "published"
 
 

@@ -1,14 +1,16 @@
 """What a refresh does, and what it leaves alone."""
 
-from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from staged_assets.staging.dbt_runner import DbtRunner, NodeResult
+from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.increment import Increments
 from staged_assets.staging.refresh import Refresh
+from staged_assets.staging.whole import FullRefreshes
 from staged_assets_tests.staged_area import NewArea, Row
 
 SALE: Row = {"sale_id": "1", "sale_date": "2026-01-05", "offer_id": "1", "quantity": "2", "total_price": "8"}
@@ -21,7 +23,7 @@ def test_nothing_new_leaves_everything_and_dbt_alone(new_area: NewArea, monkeypa
         area.land("sales", "ecommerce", [SALE])
         area.refresh()
         before = area.outputs(without=())
-        monkeypatch.setattr(DbtRunner, "run", None)
+        monkeypatch.setattr(DbtRunner, "compile", None)
         outcomes = area.refresh()
         assert {outcome.status for outcome in outcomes.values()} == {"unchanged"}
         assert area.outputs(without=()) == before
@@ -46,7 +48,7 @@ def test_a_companion_that_failed_is_made_by_the_next_refresh(
         area.land("offers", "ecommerce", [OFFER])
         area.land("sales", "ecommerce", [SALE])
         with monkeypatch.context() as patched:
-            patched.setattr(DbtRunner, "run", _failing("stg_offers__usage"))
+            patched.setattr(FullRefreshes, "make", _failing("stg_offers__usage"))
             outcomes = area.try_refresh()
         assert outcomes["stg_offers__usage"].status == "failed"
         assert outcomes["stg_sales"].status == outcomes["stg_sales__daily"].status == "published"
@@ -56,14 +58,14 @@ def test_a_companion_that_failed_is_made_by_the_next_refresh(
 
 
 def _failing(model: str) -> Any:
-    """dbt, but one model fails."""
-    run = DbtRunner.run
+    """Companions are made wholly, but one fails."""
+    make = FullRefreshes.make
 
-    def partly(self: DbtRunner, command: str, select: Iterable[str], *others: Any) -> dict[str, NodeResult]:
-        selected = list(select)
-        rest = [name for name in selected if name != model]
-        results = run(self, command, rest, *others) if rest else {}
-        return results | ({model: NodeResult(model, "error", "planted", 0.0, None)} if model in selected else {})
+    def partly(self: FullRefreshes, companion: str, at: datetime) -> None:
+        if companion == model:
+            self.seconds[companion] = 0.0
+            raise duckdb.ConversionException("planted")
+        make(self, companion, at)
 
     return partly
 

@@ -1,11 +1,9 @@
 {#-
-batch: the rows that one refresh works on, read several times. A batch is a table, but for a full refresh of many rows: that
-is a view, so that each reader types only the columns that it needs and nothing wide is written twice. (For few rows, a
-table is quicker: planning the view's expressions for each reader costs more than writing them once.)
+batch: the rows that one refresh works on, read several times. Called by a person, dbt makes it a table; `staged-assets
+run` makes that of a full refresh of many rows a view.
 -#}
 {% materialization batch, adapter='duckdb' %}
-    {%- set as_view = is_full(config.require('dataset')) and batch_rows(config.require('dataset')) > var('view_from_rows') -%}
-    {%- set target_relation = this.incorporate(type='view' if as_view else 'table') -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
     {%- set existing = load_cached_relation(this) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
@@ -14,7 +12,7 @@ table is quicker: planning the view's expressions for each reader costs more tha
         {% do adapter.drop_relation(existing) %}
     {% endif %}
     {% call statement('main') %}
-        create or replace {{ 'view' if as_view else 'table' }} {{ target_relation }} as (
+        create or replace table {{ target_relation }} as (
             {{ sql }}
         )
     {% endcall %}

@@ -137,7 +137,7 @@ left join {{ published_dispositions(dataset) }} as earlier
 
 {#- A unit test has no published state. -#}
 {% macro has_published_dispositions(dataset) %}
-    {% set relation = published_dispositions(dataset) %}
+    {% set known = refresh_state(dataset).published %}
     {{ return(execute and flags.WHICH != 'test'
-        and (not is_full(dataset) or load_relation(relation) is not none)) }}
+        and (known if known is not none else load_relation(published_dispositions(dataset)) is not none)) }}
 {% endmacro %}

@@ -1,12 +1,12 @@
 {#-
-What this refresh is to do with a dataset: {mode, after, upto, rules}.
+What this refresh is to do with a dataset: {mode, after, upto, rules, published}.
 
     full         every raw row up to `upto`
     incremental  the raw rows after `after` up to `upto`, and with them every earlier row of the keys they touch, so that
                  what is published of a key never depends on how its rows were cut into batches
 
-The runner passes it (var `refresh`). Without it, as when a person calls dbt by hand, every raw row is taken. What is
-compiled once for many incremental refreshes has SQL parameters for `after` and `upto`.
+`published`: whether dispositions of earlier refreshes are there. What is compiled has SQL parameters for `after` and `upto`
+(var `refresh`). Without it, as when a person calls dbt by hand, every raw row is taken.
 -#}
 {% macro refresh_state(dataset) %}
     {% set given = var('refresh').get(dataset, {}) %}
@@ -15,17 +15,12 @@ compiled once for many incremental refreshes has SQL parameters for `after` and 
         'after': given.get('after', 0),
         'upto': given.get('upto', none),
         'rules': given.get('rules', 'unversioned'),
+        'published': given.get('published', none),
     }) }}
 {% endmacro %}
 
 {% macro is_full(dataset) %}
     {{ return(refresh_state(dataset).mode == 'full') }}
-{% endmacro %}
-
-{#- How many raw rows are new to this refresh; 0 where a person calls dbt by hand. -#}
-{% macro batch_rows(dataset) %}
-    {% set state = refresh_state(dataset) %}
-    {{ return((state.upto or 0) - state.after) }}
 {% endmacro %}
 
 {#- The published record of where every raw row went. Not a ref: base reads what the last refresh left of it. -#}
@@ -38,14 +33,14 @@ compiled once for many incremental refreshes has SQL parameters for `after` and 
     {{ return(relation.incorporate(path={'identifier': relation.identifier ~ '__candidate'})) }}
 {% endmacro %}
 
-{#- What a model downstream reads of an audited model: the candidate while it is being written and not yet published. -#}
+{#- What a model of the same dataset reads of an audited model: the candidate, which is not yet published. -#}
 {% macro pending(relation) %}
-    {{ return(candidate_of(relation) if var('phase') == 'write' else relation) }}
+    {{ return(candidate_of(relation) if var('compiled') else relation) }}
 {% endmacro %}
 
 {#- The time of this refresh, UTC: the invocation's, or a parameter of what is compiled now and executed later. -#}
 {% macro refreshed_at() -%}
-    {%- if var('increment') -%} cast($at as timestamp)
+    {%- if var('compiled') -%} cast($at as timestamp)
     {%- else -%} timestamp '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' {%- endif -%}
 {%- endmacro %}
 
@@ -72,5 +67,5 @@ not read it leaves out itself, by `touched_only`.
 {% macro touched_rows(companion) -%} work.touched_{{ companion }} {%- endmacro %}
 
 {% macro touched_only(condition) -%}
-    {{ condition if var('increment') else 'true' }}
+    {{ condition if var('touched_only') else 'true' }}
 {%- endmacro %}

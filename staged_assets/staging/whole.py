@@ -1,0 +1,108 @@
+"""A full refresh: what dbt has compiled, executed on one connection, and published by swapping tables by name."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from staged_assets.landing.land import transaction
+from staged_assets.sources.expressions import quoted
+from staged_assets.staging import control
+from staged_assets.staging.compiled import Values, Wanted
+from staged_assets.staging.outcomes import State
+from staged_assets.staging.writing import Writer, candidate, drop_batch
+
+#: A full refresh of more raw rows than this reads its batch through a view: each reader types only the columns that it
+#: needs, and nothing wide is written twice. For few rows a table is quicker: planning the view's expressions for each
+#: reader costs more than writing them once.
+VIEW_FROM_ROWS = 300_000
+
+
+class FullRefreshes(Writer):
+    """The datasets that one refresh makes from all of raw, and the companions that it makes wholly."""
+
+    def prepare(self, states: Mapping[str, State], companions: Mapping[str, str]) -> None:
+        """Have the SQL of all models ready that are to be made, or may be.
+
+        Args:
+            companions: name → version of its rules.
+
+        Raises:
+            RefreshError: a model does not compile.
+        """
+        there = control.tables(self._connection, "staged")
+        datasets = [
+            Wanted(
+                name,
+                state.rules,
+                "full" if f"dispositions_{name}" in there else "first",
+                [f"base_{name}", *self._project.audited_models(name), f"quarantine_{name}"],
+            )
+            for name, state in states.items()
+        ]
+        self._prepare(datasets + [Wanted(name, rules, "full", [name]) for name, rules in companions.items()])
+
+    def write(self, dataset: str, state: State, at: datetime) -> None:
+        """Write a dataset's batch, and its candidates beside what is published.
+
+        Raises:
+            duckdb.Error: the engine could not do it.
+        """
+        values = Values(state.after, state.upto, at)
+        batch = f"base_{dataset}"
+        with self._timed(dataset):
+            drop_batch(self._connection, dataset)
+            if state.upto - state.after > VIEW_FROM_ROWS:
+                self._connection.execute(f"create view work.{batch} as {values.write_out(self._sql[batch])}")
+            else:
+                self._write(f"work.{batch}", batch, values)
+            for model in self._project.audited_models(dataset):
+                self._create(model, values)
+
+    def publish(self, dataset: str) -> None:
+        """Make the candidates the published tables, all of the dataset's in one transaction.
+
+        From here on, until its watermark is set, the dataset counts as never published: if this refresh dies, the next
+        one starts from all of raw.
+
+        Raises:
+            duckdb.Error: the engine could not do it; nothing has changed.
+        """
+        with self._timed(dataset), transaction(self._connection):
+            control.forget_watermark(self._connection, dataset)
+            for model in self._project.audited_models(dataset):
+                self._swap(model)
+            quarantine = f"quarantine_{dataset}"
+            self._connection.execute(f"create or replace view staged.{quarantine} as {self._sql[quarantine]}")
+
+    def make(self, companion: str, at: datetime) -> None:
+        """Make a companion, after all that it is made from was published.
+
+        Raises:
+            duckdb.Error: the engine could not do it; nothing has changed.
+        """
+        with self._timed(companion):
+            self._create(companion, Values(0, 0, at))
+            with transaction(self._connection):
+                self._swap(companion)
+
+    def _create(self, model: str, values: Values) -> None:
+        """Write a candidate; one with a contract has the columns, types and constraints that this says."""
+        node = self._project.models[model]
+        table = candidate(model)
+        if not node["contract"]["enforced"]:
+            return self._write(table, model, values)
+        columns = {quoted(name): column for name, column in node["columns"].items()}
+        required = {
+            name for name, column in columns.items() if "not_null" in {one["type"] for one in column["constraints"]}
+        }
+        definitions = (
+            f"{name} {column['data_type']}{' not null' if name in required else ''}" for name, column in columns.items()
+        )
+        self._on_step("write", model)
+        self._connection.execute(f"create or replace table {table} ({', '.join(definitions)})")
+        names = ", ".join(columns)
+        values.execute(self._connection, f"insert into {table} select {names} from ({self._sql[model]})")
+
+    def _swap(self, model: str) -> None:
+        self._on_step("publish", model)
+        self._connection.execute(f"drop table if exists staged.{model}")
+        self._connection.execute(f"alter table {candidate(model)} rename to {model}")
