@@ -68,7 +68,7 @@ class Operation:
             project,
             self.sources.formats,
             {name: [system for system, _ in self.sources.feeds_of(name)] for name in DATASETS},
-            gate=AuditGate(validation, personal),
+            gate=AuditGate(validation, personal, self.settings.home),
             on_progress=self._on_progress,
             checks=TableChecks(validation, personal, self.settings.home),
         )

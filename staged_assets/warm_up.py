@@ -15,25 +15,21 @@ _LATE = (
     "alembic.context",
     "dagster._core.executor.in_process",
     "dagster._core.storage.local_compute_log_manager",
-    "dbt.adapters.duckdb.environments.local",
-    "dbt.task.run",
-    "dbt.task.seed",
-    "dbt.task.test",
-    "dbt_common.clients.agate_helper",
-    "ibis.backends.duckdb",
-    "multiprocessing.dummy",
-    "pandera.backends.ibis.builtin_checks",
     "pyarrow.pandas_compat",
     "staged_assets.sources.event_files",
 )
 
 
 def warm_up() -> None:
-    """Import the libraries, parse the dbt project, make the schemas ready; opens no database, leaves no thread."""
+    """Import the libraries, parse the dbt project, make the schemas ready; opens no database, leaves no thread.
+
+    Neither dbt nor Pandera is kept for the refreshes: these execute what was made of both.
+    """
     for name in _LATE:
         import_module(name)
     settings = load_settings()
-    StagingProject(settings).parsed()
+    StagingProject(settings).tests()
     validation = load_validation(settings.validation_path)
     for dataset in DATASETS:
-        scan_of(dataset).prepare([rule.name for rule in validation.of(dataset).applied(schema_rules()[dataset])])
+        rules = validation.of(dataset).applied(schema_rules(settings.home)[dataset])
+        scan_of(dataset, settings.home).prepare([rule.name for rule in rules])

@@ -1,6 +1,7 @@
 """The dbt project: where it is, what is in it (the manifest), and which rules a dataset is staged by."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -27,6 +28,13 @@ PROJECT_NAME = "staged_assets"
 #: fingerprint → manifest, for this process
 _parsed: dict[str, "Manifest"] = {}
 _parsing = threading.Lock()
+
+
+@functools.cache
+def read_manifest(path: Path) -> Mapping[str, Any]:
+    """A parsed project's manifest, read once for a process's life and for all that are forked from it."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def node_id(model: str) -> str:
@@ -122,7 +130,7 @@ class StagingProject:
         path = self.target_path / "manifest.json"
         if not path.exists():
             self.parse()
-        return json.loads(path.read_text())
+        return read_manifest(path)
 
     def parse(self) -> "Manifest":
         """Parse the project; dbt's own cache makes it quick when nothing has changed.

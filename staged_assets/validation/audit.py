@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -14,6 +15,7 @@ from staged_assets.validation.config import ValidationSettings, load_validation
 from staged_assets.validation.masking import Mask
 from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.results import Rule, RuleResult
+from staged_assets.validation.scan import scan_of
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def audit(
     relation: str | None = None,
     settings: ValidationSettings | None = None,
     personal: Collection[str] | None = None,
+    home: Path | None = None,
 ) -> AuditResult:
     """Validate a batch before it is published. Writes nothing.
 
@@ -104,18 +107,17 @@ def audit(
             is then also judged as a batch, with `staged.dispositions_<dataset>__candidate`.
         settings: by default the shipped ones.
         personal: columns whose values are masked in samples; by default every column.
+        home: see `schema_rules`.
 
     Raises:
         duckdb.Error: the engine could not do it, which says nothing about the data.
     """
-    from staged_assets.validation.scan import scan_of
-
     started = time.perf_counter()
     settings = settings or load_validation()
     own = settings.of(dataset)
-    rules = {rule.name: rule for rule in own.applied(schema_rules()[dataset])}
+    rules = {rule.name: rule for rule in own.applied(schema_rules(home)[dataset])}
     table = relation or f"staged.stg_{dataset}__candidate"
-    results = scan_of(dataset).evaluate(connection, table, rules, mask=Mask(personal), sample=settings.sample)
+    results = scan_of(dataset, home).evaluate(connection, table, rules, mask=Mask(personal), sample=settings.sample)
     found: dict[str, batch.Profile] = {}
     if relation is None:
         counting = time.perf_counter()

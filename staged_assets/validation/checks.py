@@ -63,6 +63,7 @@ class TableChecks:
         settings.refuse_unknown_rules({d: [*rules[d], *(rule.name for rule in batch_rules(d))] for d in DATASETS})
         self._settings = settings
         self._personal = personal
+        self._home = home
         self._schema_rules = {d: len(rules[d]) - len(other_rules(d)) for d in DATASETS}
 
     def of(self, dataset: str) -> list[TableCheck]:
@@ -116,7 +117,9 @@ class TableChecks:
             duckdb.Error: the engine could not do it, which says nothing about the data.
         """
         others = {rule.name for rule in other_rules(dataset)}
-        wanted = {rule.name for rule in published_rules(dataset) if rule.name not in others or rule.name in names}
+        wanted = {
+            rule.name for rule in published_rules(dataset, self._home) if rule.name not in others or rule.name in names
+        }
         if CONTRACT not in names:
             wanted &= others
         started = time.perf_counter()
@@ -128,6 +131,7 @@ class TableChecks:
             now=datetime.now(UTC).replace(tzinfo=None),
             names=wanted,
             part=part,
+            home=self._home,
         )
         of_others = [checked(result) for result in results if result.rule.name in others]
         if CONTRACT in names:

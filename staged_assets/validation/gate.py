@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
@@ -17,11 +18,15 @@ class AuditGate:
     Args:
         settings: which rules block, and their thresholds.
         personal: model → columns whose values no result shows.
+        home: see `schema_rules`.
     """
 
-    def __init__(self, settings: ValidationSettings, personal: Mapping[str, Collection[str]]) -> None:
+    def __init__(
+        self, settings: ValidationSettings, personal: Mapping[str, Collection[str]], home: Path | None = None
+    ) -> None:
         self._settings = settings
         self._personal = personal
+        self._home = home
 
     def released(self, connection: DuckDBPyConnection) -> dict[str, int]:
         """Dataset with a batch that was released and is to be published → the last landing id of the batch."""
@@ -44,7 +49,7 @@ class AuditGate:
         """
         holding.prepare(connection)
         personal = self._personal.get(f"stg_{dataset}")
-        result = audit(connection, dataset, settings=self._settings, personal=personal)
+        result = audit(connection, dataset, settings=self._settings, personal=personal, home=self._home)
         if not result.blocking:
             return result
         release = holding.pending_release(connection, dataset)

@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def _stated_rules() -> dict[str, list[Rule]]:
 @functools.cache
 def rules_fingerprint() -> str:
     """Of the schemas, and of how they are evaluated."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{version('pandera')} {version('ibis-framework')}".encode())
     for path in sorted([*_FOLDER.glob("*.py"), *_FOLDER.glob("schemas/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

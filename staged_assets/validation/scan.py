@@ -1,59 +1,91 @@
-"""A Pandera schema evaluated on a table in the engine: the rules counted together in one scan.
+"""A schema's rules evaluated on a table in the engine: counted together in one scan.
 
-Pandera makes each check's expression and judges the table's structure. Left to run by itself it would send one query
-for each check, and fetch a column of booleans of the whole table for each that fails; so the expressions are counted
-together here, and only what fails is looked at again, for a capped sample.
+Only what fails is looked at again, for a capped sample. The SQL is made of the Pandera schema once for each state of
+the schemas and kept, so that Pandera and ibis need not be imported for it.
 """
 
 import functools
+import json
+import os
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import ibis
-import ibis.expr.operations as ops
-import ibis.expr.types as ir
-import pandera.ibis as pa
 from duckdb import DuckDBPyConnection
-from ibis.backends.sql.datatypes import DuckDBType
-from pandera.config import ValidationDepth, config_context
 
+from staged_assets.sources.expressions import quoted
 from staged_assets.validation.masking import Mask
-from staged_assets.validation.registry import COLUMNS_RULE, keys_of, schemas, unique_rule
+from staged_assets.validation.registry import COLUMNS_RULE, rules_fingerprint, schemas
 from staged_assets.validation.results import Rule, RuleResult
-from staged_assets.validation.vocabulary import Expectation
 
-_RELATION = "__the_relation__"
+if TYPE_CHECKING:
+    import pandera.ibis as pa
+
+    from staged_assets.validation.schema_sql import SchemaSql
+
+#: What the table is called in the SQL.
+RELATION = "__the_relation__"
 _ROW_ID = "_raw_row_id"
-_ROWS = "__rows__"
 
 
 @dataclass(frozen=True)
-class _Counted:
-    """How a rule is counted.
+class RuleSql:
+    """What is asked of a table for a rule.
 
     Attributes:
         columns: those that it reads.
-        failing: how many rows break it (an aggregate).
-        rows: the rows that break it; for an expectation, which no row breaks by itself, the two counts.
-        expectation: what is expected of the table, None for a rule of its rows.
+        rows: SQL of the rows that break it; for an expectation, which no row breaks by itself, of the two counts.
         apart: whether it is counted by a query of its own.
+        at_most: of an expectation of the table as a whole, the share of rows that may be so; None: a rule of its rows.
+        minimum_rows: of an expectation: in a smaller table everything is as expected.
+        of_rows: whether what is counted is rows, so that counts of two parts of a table add up.
     """
 
     columns: tuple[str, ...]
-    failing: ir.Value
-    rows: ir.Table
-    expectation: Expectation | None = None
-    apart: bool = False
+    rows: str
+    apart: bool
+    at_most: float | None = None
+    minimum_rows: int = 0
+    of_rows: bool = True
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """What is wrong with a column; one that is unreadable can't be judged by rules."""
 
     column: str
     message: str
     unreadable: bool = False
+
+
+@dataclass
+class _Known:
+    """What was made of a schema so far.
+
+    Attributes:
+        rules: by name.
+        counting: names of rules that are counted together → the SQL for it.
+        columns: names and types of a table that were found to be as the schema says.
+    """
+
+    rules: dict[str, RuleSql]
+    counting: dict[str, str] = field(default_factory=dict)
+    columns: list[tuple[str, str]] | None = None
+
+    @staticmethod
+    def read(path: Path) -> "_Known":
+        found = json.loads(path.read_text(encoding="utf-8"))
+        rules = {name: RuleSql(**{**rule, "columns": tuple(rule["columns"])}) for name, rule in found["rules"].items()}
+        columns = [(name, kind) for name, kind in found["columns"]] if found["columns"] else None
+        return _Known(rules, found["counting"], columns)
+
+    def write(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        written.replace(path)
 
 
 @dataclass(frozen=True)
@@ -72,14 +104,32 @@ class Changed:
 
 
 class Scan:
-    """A schema, made ready to be evaluated on any table."""
+    """A schema, to be evaluated on any table.
 
-    def __init__(self, schema: pa.DataFrameSchema) -> None:
+    Args:
+        schema: gives it, where it must be looked at.
+        kept: where what is made of it is kept, if anywhere.
+    """
+
+    def __init__(self, schema: Callable[[], "pa.DataFrameSchema"], kept: Path | None = None) -> None:
         self._schema = schema
-        types = {name: column.dtype.type for name, column in schema.columns.items()}
-        self._table = ibis.table(types, name=_RELATION)
-        self._counted = dict(self._count_rules())
-        self._compiled: dict[tuple[str, ...], str] = {}
+        self._kept = kept
+
+    @functools.cached_property
+    def _sql(self) -> "SchemaSql":
+        from staged_assets.validation.schema_sql import SchemaSql
+
+        return SchemaSql(self._schema())
+
+    @functools.cached_property
+    def _known(self) -> _Known:
+        if self._kept is not None and self._kept.exists():
+            return _Known.read(self._kept)
+        return _Known(self._sql.rules())
+
+    def _keep(self) -> None:
+        if self._kept is not None:
+            self._known.write(self._kept)
 
     def evaluate(
         self, connection: DuckDBPyConnection, relation: str, rules: Mapping[str, Rule], *, mask: Mask, sample: int,
@@ -102,7 +152,7 @@ class Scan:
         """
         wrong = self._wrong_columns(connection, relation)
         unreadable = {problem.column for problem in wrong if problem.unreadable}
-        possible = [name for name in rules if name in self._counted and not unreadable & self._reads(name)]
+        possible = [name for name in rules if name in self._known.rules and not unreadable & self._reads(name)]
         looked_at = changed.rows if changed else relation
         rows, failing, seconds = self._count(connection, looked_at, possible)
         if changed:
@@ -122,7 +172,7 @@ class Scan:
 
     def failing(self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]) -> dict[str, int]:
         """Rule → how many rows of a relation with the table's columns break it; without rules that no row breaks."""
-        wanted = [name for name in names if name in self._counted and self._is_of_rows(name)]
+        wanted = [name for name in names if name in self._known.rules and self._is_of_rows(name)]
         return self._count(connection, relation, wanted)[1]
 
     def _with_rest(self, name: str, failing: int, rest: int) -> int:
@@ -130,46 +180,15 @@ class Scan:
 
     def _is_of_rows(self, name: str) -> bool:
         """Whether what is counted is rows, so that counts of two parts of a table add up."""
-        expected = self._counted[name].expectation
-        return expected is None or expected.of_rows
+        return self._known.rules[name].of_rows
 
     def prepare(self, rules: Collection[str]) -> None:
         """Make ready what `evaluate` asks for these rules of a table that has all columns."""
-        for group in self._groups([name for name in rules if name in self._counted]):
+        for group in self._groups([name for name in rules if name in self._known.rules]):
             self._counting(group)
 
-    def _count_rules(self) -> list[tuple[str, _Counted]]:
-        table, schema = self._table, self._schema
-        found = [(unique_rule(columns), self._count_repeats(columns)) for columns in keys_of(schema)]
-        for name, column in schema.columns.items():
-            if not column.nullable:
-                failing = table.count() - table[name].count()
-                rows = table.filter(table[name].isnull())
-                found.append((f"{name}__required", _Counted((name,), failing, rows)))
-            for check in column.checks:
-                found.append((f"{name}__{check.name}", self._count_check(check, name)))
-        return [*found, *((str(check.name), self._count_check(check, None)) for check in schema.checks)]
-
-    def _count_check(self, check: pa.Check, column: str | None) -> _Counted:
-        expected = (check.statistics or {}).get("expectation")
-        if expected is not None:
-            counted = expected.counted(self._table)
-            counts = self._table.aggregate(counted=counted, rows=self._table.count())
-            return _Counted(_fields(counted), counted, counts, expected)
-        # Pandera's own evaluation of the check. Passing rows are counted: what a check leaves NULL has failed.
-        passes = check(self._table, column).check_output
-        failing = self._table.count() - passes.sum().fill_null(0)
-        return _Counted(_fields(passes), failing, self._table.filter(~passes.fill_null(False)))
-
-    def _count_repeats(self, columns: Sequence[str]) -> _Counted:
-        table = self._table
-        key = table[columns[0]] if len(columns) == 1 else ibis.struct({name: table[name] for name in columns})
-        repeated = table.group_by(columns).having(table.count() > 1).agg()
-        rows = table.semi_join(repeated, list(columns))
-        return _Counted(tuple(columns), key.count() - key.nunique(), rows, apart=True)
-
     def _reads(self, name: str) -> set[str]:
-        return set(self._counted[name].columns) if name in self._counted else set()
+        return set(self._known.rules[name].columns) if name in self._known.rules else set()
 
     def _count(
         self, connection: DuckDBPyConnection, relation: str, names: Sequence[str]
@@ -188,14 +207,15 @@ class Scan:
         return int(rows), failing, seconds
 
     def _groups(self, names: Sequence[str]) -> list[tuple[str, ...]]:
-        together = tuple(name for name in names if not self._counted[name].apart)
-        return [*((name,) for name in names if self._counted[name].apart), together]
+        together = tuple(name for name in names if not self._known.rules[name].apart)
+        return [*((name,) for name in names if self._known.rules[name].apart), together]
 
     def _counting(self, names: tuple[str, ...]) -> str:
-        if names not in self._compiled:
-            counts = {_ROWS: self._table.count(), **{name: self._counted[name].failing for name in names}}
-            self._compiled[names] = _sql(self._table.aggregate(**counts))
-        return self._compiled[names]
+        key = "|".join(names)
+        if key not in self._known.counting:
+            self._known.counting[key] = self._sql.counting(names)
+            self._keep()
+        return self._known.counting[key]
 
     def _result(
         self, connection: DuckDBPyConnection, relations: tuple[str, str], rule: Rule, rows: int, failing: int,
@@ -203,19 +223,20 @@ class Scan:
     ) -> RuleResult:  # fmt: skip
         """Of two relations the first is looked at for a sample, the second one is in the query for all rows."""
         looked_at, relation = relations
-        counted = self._counted[rule.name]
-        expected = counted.expectation
-        if expected is not None:
-            limit = expected.at_most if rule.at_most is None else rule.at_most
-            passed = bool(expected.allowing(limit).holds(failing, rows))
-            query = _on(_sql(counted.rows), relation)
+        counted = self._known.rules[rule.name]
+        query = _on(counted.rows, relation)
+        if counted.at_most is not None:
+            limit = counted.at_most if rule.at_most is None else rule.at_most
+            passed = failing <= rows * limit or rows < counted.minimum_rows
             message = f"{failing} of {rows} rows, at most {limit:.1%} are expected"
             return RuleResult(rule, passed, failing, rows, 0.0, query=query, message=message)
         if failing == 0:
             return RuleResult(rule, True, 0, rows, 0.0, message=f"0 of {rows} rows fail")
         started = time.perf_counter()
         columns = list(dict.fromkeys((_ROW_ID, *counted.columns)))
-        found = connection.execute(_on(_sql(counted.rows.select(columns).limit(sample)), looked_at)).fetchall()
+        names = ", ".join(map(quoted, columns))
+        rows_of = f"select {names} from ({_on(counted.rows, looked_at)}) limit {sample}"
+        found = connection.execute(rows_of).fetchall()
         return RuleResult(
             rule,
             passed=False,
@@ -223,38 +244,35 @@ class Scan:
             looked_at=rows,
             seconds=time.perf_counter() - started,
             sample=tuple(_shown(columns, row, mask) for row in found),
-            query=_on(_sql(counted.rows), relation),
+            query=query,
             message=f"{failing} of {rows} rows fail: {rule.description}",
         )
 
-    def _wrong_columns(self, connection: DuckDBPyConnection, relation: str) -> list[_Problem]:
-        """What is wrong with the columns; Pandera judges the table's structure, which takes no look at a row."""
-        found = connection.execute(f"describe {relation}").fetchall()
-        table = ibis.table({name: DuckDBType.from_string(kind) for name, kind, *_ in found}, name=_RELATION)
-        try:
-            with config_context(validation_depth=ValidationDepth.SCHEMA_ONLY):
-                self._schema.validate(table, lazy=True)
-        except pa.errors.SchemaErrors as errors:
-            return [_problem(error) for error in errors.schema_errors]
-        return []
+    def _wrong_columns(self, connection: DuckDBPyConnection, relation: str) -> list[Problem]:
+        described = connection.execute(f"describe {relation}").fetchall()
+        columns = [(str(name), str(kind)) for name, kind, *_ in described]
+        if columns == self._known.columns:
+            return []
+        wrong = self._sql.wrong_columns(columns)
+        if not wrong:
+            self._known.columns = columns
+            self._keep()
+        return wrong
 
 
 @functools.cache
-def scan_of(dataset: str) -> Scan:
-    """The schema of a dataset, made ready once for a process's life."""
-    return Scan(schemas()[dataset])
+def scan_of(dataset: str, home: Path | None = None) -> Scan:
+    """The schema of a dataset, made ready once for a process's life.
 
-
-def _fields(expression: ir.Value) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(field.name for field in expression.op().find(ops.Field)))
-
-
-def _sql(expression: ir.Expr) -> str:
-    return str(ibis.to_sql(expression, dialect="duckdb"))
+    Args:
+        home: where what is made of it is kept while the schemas are the same.
+    """
+    kept = home / "validation" / f"{dataset}-{rules_fingerprint()}.json" if home else None
+    return Scan(lambda: schemas()[dataset], kept)
 
 
 def _on(sql: str, relation: str) -> str:
-    return sql.replace(f'"{_RELATION}"', relation)
+    return sql.replace(f'"{RELATION}"', relation)
 
 
 def _shown(columns: Sequence[str], row: Sequence[object], mask: Mask) -> dict[str, str]:
@@ -263,20 +281,7 @@ def _shown(columns: Sequence[str], row: Sequence[object], mask: Mask) -> dict[st
     return {"raw_row_id": row_id, **{name: mask.shown(name, value) for name, value in values.items()}}
 
 
-def _problem(error: pa.errors.SchemaError) -> _Problem:
-    match error.reason_code:
-        case pa.errors.SchemaErrorReason.WRONG_DATATYPE:
-            column, kind = str(error.schema.name), error.schema.dtype
-            return _Problem(column, f"{column} is {error.failure_cases}, not {kind}", unreadable=True)
-        case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
-            return _Problem(str(error.failure_cases), f"{error.failure_cases} is missing", unreadable=True)
-        case pa.errors.SchemaErrorReason.COLUMN_NOT_IN_SCHEMA:
-            return _Problem(str(error.failure_cases), f"{error.failure_cases} is not a column of the schema")
-        case _:
-            return _Problem(str(error.failure_cases), f"{error.failure_cases} is not in its place")
-
-
-def _structure_result(rule: Rule, wrong: Sequence[_Problem], rows: int, relation: str) -> RuleResult:
+def _structure_result(rule: Rule, wrong: Sequence[Problem], rows: int, relation: str) -> RuleResult:
     return RuleResult(
         rule,
         passed=not wrong,

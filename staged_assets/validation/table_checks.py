@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -21,9 +20,7 @@ from staged_assets.validation.masking import Mask
 from staged_assets.validation.reconciliation import reconcile
 from staged_assets.validation.registry import schema_rules
 from staged_assets.validation.results import Rule, RuleResult, rule
-
-if TYPE_CHECKING:
-    from staged_assets.validation.scan import Changed, Scan
+from staged_assets.validation.scan import Changed, Scan, scan_of
 
 #: Dataset → (its column, the dataset whose key that is).
 REFERENCES: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -56,6 +53,7 @@ class _Look:
         sample: failing rows that are shown, at most.
         now: UTC.
         part: what has changed since the standing results, where only that is to be looked at.
+        home: see `schema_rules`.
     """
 
     connection: DuckDBPyConnection
@@ -64,6 +62,7 @@ class _Look:
     sample: int
     now: datetime
     part: Part | None = None
+    home: Path | None = None
 
 
 def other_rules(dataset: str) -> list[Rule]:
@@ -94,6 +93,7 @@ def check_table(
     now: datetime,
     names: Collection[str] | None = None,
     part: Part | None = None,
+    home: Path | None = None,
 ) -> list[RuleResult]:
     """Evaluate the rules of a published table. Writes nothing.
 
@@ -102,6 +102,7 @@ def check_table(
         now: UTC.
         names: of the rules to be evaluated; by default all.
         part: only this has changed since the standing results were found.
+        home: see `schema_rules`.
 
     Raises:
         WarehouseError: the table was never published.
@@ -110,19 +111,17 @@ def check_table(
     if not _exists(connection, dataset):
         raise WarehouseError(f"stg_{dataset} was never published: run `staged-assets run` first.")
     own = settings.of(dataset)
-    wanted = [one for one in own.applied(published_rules(dataset)) if names is None or one.name in names]
+    wanted = [one for one in own.applied(published_rules(dataset, home)) if names is None or one.name in names]
     others = {one.name for one in other_rules(dataset)}
     mask = Mask(personal)
-    look = _Look(connection, own, mask, settings.sample, now, part)
+    look = _Look(connection, own, mask, settings.sample, now, part, home)
     of_schema = {one.name: one for one in wanted if one.name not in others}
     results = _contract(dataset, of_schema, look) if of_schema else []
     return [*results, *(_timed(one, look) for one in wanted if one.name in others)]
 
 
 def _contract(dataset: str, rules: Mapping[str, Rule], look: _Look) -> list[RuleResult]:
-    from staged_assets.validation.scan import scan_of
-
-    scan, table = scan_of(dataset), f"staged.stg_{dataset}"
+    scan, table = scan_of(dataset, look.home), f"staged.stg_{dataset}"
     part = look.part if look.part and _tells(look.part.standing[CONTRACT], rules) else None
     changed = _changed(scan, table, rules, part, look) if part else None
     results = scan.evaluate(look.connection, table, rules, mask=look.mask, sample=look.sample, changed=changed)
@@ -138,10 +137,8 @@ def _tells(standing: Checked, rules: Collection[str]) -> bool:
     return set(rules) <= {one.name for one in standing.rules if one.failing is not None}
 
 
-def _changed(scan: "Scan", table: str, rules: Mapping[str, Rule], part: Part, look: _Look) -> "Changed":
+def _changed(scan: Scan, table: str, rules: Mapping[str, Rule], part: Part, look: _Look) -> Changed:
     """What of a table is to be looked at: what was known of it, less what was replaced, is the rest."""
-    from staged_assets.validation.scan import Changed
-
     known = {one.name: one.failing or 0 for one in part.standing[CONTRACT].rules}
     failing = [name for name, number in known.items() if number]
     gone = scan.failing(look.connection, part.replaced, failing) if failing else {}

@@ -25,7 +25,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _evaluate(connection: duckdb.DuckDBPyConnection, schema: pa.DataFrameSchema, table: str) -> dict[str, RuleResult]:
     rules = {rule.name: rule for rule in rules_of(schema)}
-    return {r.rule.name: r for r in Scan(schema).evaluate(connection, table, rules, mask=Mask(()), sample=3)}
+    return {r.rule.name: r for r in Scan(lambda: schema).evaluate(connection, table, rules, mask=Mask(()), sample=3)}
 
 
 def _failed(connection: duckdb.DuckDBPyConnection, schema: pa.DataFrameSchema, table: str) -> list[str]:
@@ -149,7 +149,7 @@ def test_a_million_failures_are_counted_and_few_are_fetched(connection: duckdb.D
         " from range(1000000) as n(i)"
     )
     schema = _schema({"name": optional(TEXT, value("short", "is short", lambda x: x.length() < 10))})
-    scan, rules = Scan(schema), {rule.name: rule for rule in rules_of(schema)}
+    scan, rules = Scan(lambda: schema), {rule.name: rule for rule in rules_of(schema)}
     tracemalloc.start()
     started = time.perf_counter()
     result = {r.rule.name: r for r in scan.evaluate(connection, "t", rules, mask=Mask(()), sample=5)}["name__short"]
