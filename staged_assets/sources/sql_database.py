@@ -68,10 +68,11 @@ def read_keys(system: DatabaseSystem, feed: DatabaseFeed) -> Iterator[Batch]:
         yield gathering.take(None)
 
 
-#: scheme → the statement by which a session's questions are given up when they take long
+#: scheme → the statement by which a session's questions are given up when they take long; of SQL Server, when they wait
 _LIMITS = {
     "mysql": f"set session max_execution_time = {LONGEST_QUESTION}",
     "mariadb": f"set session max_statement_time = {LONGEST_QUESTION / 1000}",
+    "mssql": f"set lock_timeout {LONGEST_QUESTION}",
 }
 
 
@@ -109,11 +110,21 @@ def connected(system: str, connection: DatabaseConnection, what: str) -> Iterato
             f"{system}: the driver of {server} is not installed: pip install 'staged-assets[{extra}]'."
         ) from error
     except SQLAlchemyError as error:
-        reason = masked(str(getattr(error, "orig", None) or error)).partition("\n")[0].rstrip(".")
         raise SourceError(
-            f"{system}: {what} could not be read from {server}: {reason}: see connection.url and the user's rights; the"
-            " next run goes on from here."
+            f"{system}: {what} could not be read from {server}: {masked(_reason(error))}: see connection.url and the"
+            " user's rights; the next run goes on from here."
         ) from error
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the server said, with its number. The driver of SQL Server adds what its library has to say, in bytes."""
+    said: tuple[Any, ...] = getattr(getattr(error, "orig", None), "args", ()) or (str(error),)
+    if isinstance(said[0], tuple):
+        said = said[0]
+    text = said[-1].decode("utf-8", "replace") if isinstance(said[-1], bytes) else str(said[-1])
+    servers, _, librarys = text.partition("DB-Lib error message")
+    line = (servers or librarys.partition("\n")[2]).partition("\n")[0].rstrip(".")
+    return f"{line} ({said[0]})" if isinstance(said[0], int) else line
 
 
 class Source:
@@ -142,7 +153,8 @@ class Source:
         newest = self._connection.execute(sa.text(f"select max({self.changed}) from {self._sql}")).scalar()
         start = self._overlap_before(_until_now(newest, ZoneInfo(self.system.time_zone)))
         late = f"select {self.changed}, count(*) from {self._sql} where {self.changed} >= :at group by {self.changed}"
-        found = self._connection.execute(sa.text(f"{late} order by 1"), {"at": start}) if newest is not None else ()
+        values = {"at": self._parameter(start)}
+        found = self._connection.execute(sa.text(f"{late} order by 1"), values) if newest is not None else ()
         return digest((newest, *map(tuple, found)))
 
     def changes(self, since: Any, at: Any) -> Iterator[list[tuple[Any, ...]]]:
@@ -171,7 +183,13 @@ class Source:
         return since - (overlap if isinstance(overlap, int) else DEFAULT_NUMBER) if since is not None else None
 
     def _after(self, at: Any) -> tuple[str, dict[str, Any]]:
-        return f"({self.changed} >= :at or {self.changed} is null)", {"at": at}
+        return f"({self.changed} >= :at or {self.changed} is null)", {"at": self._parameter(at)}
+
+    def _parameter(self, at: Any) -> Any:
+        """SQL Server reads a time by the login's language unless there is a T, and a `datetime` has milliseconds."""
+        if self.system.connection.scheme == "mssql" and isinstance(at, datetime):
+            return at.isoformat(timespec="milliseconds")
+        return at
 
     def _relation(self) -> str:
         if self.feed.source is None:
@@ -183,7 +201,9 @@ class Source:
             raise missing_table(
                 self.system.name, self.feed, names, f"the schema {schema}" if schema else "the database"
             )
-        return f"{self._quote(schema)}.{self._quote(table)} source" if schema else f"{self._quote(table)} source"
+        # SQL Server's schema can stand in another database: `database.schema`.
+        place = self._connection.dialect.identifier_preparer.quote_schema(schema) + "." if schema else ""
+        return f"{place}{self._quote(table)} source"
 
 
 def describe(system: str, connection: DatabaseConnection) -> list[TableInfo]:
@@ -273,6 +293,8 @@ def _as_stored(value: Any) -> Any:
         return b"1" if value else b"0"
     if isinstance(value, datetime):
         return value.isoformat(" ").encode()
+    if isinstance(value, Decimal):
+        return format(value, "f").encode()
     if isinstance(value, timedelta):
         return _time_of_day(value).encode()
     return str(value).encode("utf-8", "surrogateescape")

@@ -23,9 +23,10 @@ from staged_assets.sources.config import Sources, load_sources
 from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.postgres import PostgresServer, postgres_server
 from staged_assets_tests.sources.misbehaving_api import Answer, serving
+from staged_assets_tests.sql_server import PASSWORD, SqlServer, certificate, sql_server
 from staged_assets_tests.webhook.deliveries import Delivery, send
 
-__all__ = ["mariadb_port", "postgres_server"]
+__all__ = ["certificate", "mariadb_port", "postgres_server", "sql_server"]
 
 PAGES = Path(__file__).parents[2] / "docs" / "sources"
 
@@ -134,6 +135,30 @@ def test_mysql(tmp_path: Path, mariadb_port: int) -> None:
             ("2", "Max Roth", None, "Bonn", None, "delete"),
         ]
     }
+
+
+def test_sql_server(tmp_path: Path, sql_server: SqlServer) -> None:
+    environ = {"ERP_USER": "staging", "ERP_PASSWORD": PASSWORD, "ERP_HOST": f"127.0.0.1:{sql_server.port}"}
+    sources = example("sql-server", tmp_path, **environ)
+    with sql_server.connect() as connection, connection.cursor() as cursor, duckdb.connect() as warehouse:
+        prepare(warehouse)
+        cursor.execute(*blocks("sql-server", "sql"))
+        feed = sources.systems["erp"].feeds[0]
+        assert [land_feed(warehouse, sources, "erp", feed).landed for _ in range(2)] == [2, 0]
+        cursor.execute("update dbo.supplier set name = N'Kessel AG' where supplier_no = 1")
+        cursor.execute("delete from dbo.supplier where supplier_no = 2")
+        compared_at_once = re.sub("( +)deletes:", r"\1compare_keys_every: 0s\n\1deletes:", sources.path.read_text())
+        sources.path.write_text(compared_at_once)
+        sources = load_sources(sources.path, environ)
+        assert land_feed(warehouse, sources, "erp", sources.systems["erp"].feeds[0]).problems == []
+        columns = "supplier_id, supplier_name, contact_email, _operation"
+        found = warehouse.execute(f"select {columns} from raw.suppliers order by _landing_id").fetchall()
+    assert found == [
+        ("1", "Kessel & Söhne", "info@kessel.example", "upsert"),
+        ("2", "Łódź Tea", None, "upsert"),
+        ("1", "Kessel AG", "info@kessel.example", "upsert"),
+        ("2", None, None, "delete"),
+    ]
 
 
 def test_duckdb(tmp_path: Path) -> None:

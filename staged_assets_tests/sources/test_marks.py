@@ -5,13 +5,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pymysql
 import pytest
 
 from staged_assets.errors import SourceError
@@ -20,12 +20,10 @@ from staged_assets.landing.raw_area import prepare
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import marks
 from staged_assets.sources.marks import NOTHING, Mark, Question
-from staged_assets_tests.mariadb import mariadb_port
 from staged_assets_tests.postgres import Database, PostgresServer
 from staged_assets_tests.sources.described import batches, described, last_cursor
 from staged_assets_tests.sources.misbehaving_api import Answer, serving
-
-__all__ = ["mariadb_port"]
+from staged_assets_tests.sources.shops import Shop
 
 
 def _mark(sources: Sources, basis: str | None = None) -> Mark:
@@ -228,17 +226,17 @@ def test_a_change_feed_has_nothing_until_something_waits_in_its_slot(tmp_path: P
         assert _mark(sources) == NOTHING
 
 
-def test_mariadb_sees_rows_that_were_committed_late(tmp_path: Path, mariadb_port: int) -> None:
-    connection = pymysql.connect(host="127.0.0.1", port=mariadb_port, user="root", autocommit=True)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("create or replace database marked character set utf8mb4")
-        cursor.execute("use marked")
-        cursor.execute("create table visit (id int primary key, name varchar(60), text text, changed datetime)")
-        url = f"mariadb://root@127.0.0.1:{mariadb_port}/marked"
-        sources = described(tmp_path, "database", {"url": url}, {"from": "visit", "updated_at": "changed"})
-        _changes_with(
-            sources,
-            lambda: cursor.execute("insert into visit values (1, 'a', 'b', utc_timestamp())"),
-            lambda: cursor.execute("insert into visit values (2, 'a', 'b', utc_timestamp() - interval 1 minute)"),
-            lambda: cursor.execute("update visit set changed = changed + interval 1 second where id = 2"),
-        )
+def test_mariadb_and_sql_server_see_rows_that_were_committed_late(tmp_path: Path, shop: Shop) -> None:
+    now = datetime.now(UTC).replace(tzinfo=None)
+
+    def change(statement: str, **before: int) -> Callable[[], None]:
+        moment = (now - timedelta(**before)).isoformat(timespec="microseconds")
+        return lambda: shop.run(statement.format(f"'{moment}'"))
+
+    _changes_with(
+        shop.sources(tmp_path, updated_at="changed"),
+        change("insert into visit values (1, 'a', 'b', {})", hours=3),
+        change("insert into visit values (2, 'a', 'b', {})", hours=3, minutes=1),
+        change("update visit set changed = {} where id = 2", hours=3, seconds=59),
+        change("insert into visit values (3, 'a', 'b', {})", hours=2),
+    )
