@@ -6,6 +6,7 @@ Meanwhile batch runs, checks of whole tables, `status` and a reader of the read 
 must be published, and every output must equal a full refresh. Prints one JSON object; ends with status 1 if not.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -61,7 +62,11 @@ class Soak:
             (0.01, self._kill_warm_process),
             (0.005, self._kill_daemon),
         ]
+        told = time.monotonic()
         while time.monotonic() < until:
+            if time.monotonic() > told + 60:
+                told = time.monotonic()
+                self._progress(", ".join(f"{count} {what}" for what, count in self.done.items()))
             (event,) = self._dice.choices([event for _, event in events], [weight for weight, _ in events])
             event()
             self._collect(wait=False)
@@ -106,6 +111,7 @@ class Soak:
             self._commands.remove(entry)
             if process.returncode and _DOWN not in said:
                 self.problems.append(f"{name} ended with {process.returncode}: {said.strip()[-300:]}")
+                self._progress(self.problems[-1])
 
     def _read(self) -> None:
         copy = self._scene.settings.read_copy_path
@@ -131,10 +137,11 @@ class Soak:
     def _kill_warm_process(self) -> None:
         found = subprocess.run(["pgrep", "-f", "staged_assets.refresh.warm_process"], capture_output=True, text=True)
         for pid in map(int, found.stdout.split()):
-            if f"DAGSTER_HOME={self._scene.home}".encode() in Path(f"/proc/{pid}/environ").read_bytes():
-                os.kill(pid, signal.SIGKILL)
-                self.done["warm process killed"] += 1
-                self._progress("the warm process was killed")
+            with contextlib.suppress(OSError):  # it may have ended meanwhile
+                if f"DAGSTER_HOME={self._scene.home}".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+                    self.done["warm process killed"] += 1
+                    self._progress("the warm process was killed")
 
     def _kill_daemon(self) -> None:
         self._scene.stop("daemon", kill=True)
