@@ -85,9 +85,9 @@ class Operation:
 
     def land(self, system: str = "ecommerce") -> int:
         """Land what a system has; how many rows are new."""
-        with connect(self.settings) as connection:
+        with self.refresh.session as session:
             feeds = self.sources.systems[system].feeds
-            return sum(land_feed(connection, self.sources, system, feed).landed for feed in feeds)
+            return sum(land_feed(session.connection, self.sources, system, feed).landed for feed in feeds)
 
     def run(self, *, full: bool = False) -> dict[str, Outcome]:
         """Refresh all datasets and companions; whatever is not published, or fails a check, is an error."""
@@ -100,10 +100,11 @@ class Operation:
 
     def land_and_run(self) -> dict[str, float]:
         """Land and refresh what is new; seconds of the landing, and how many rows it were."""
-        started = time.perf_counter()
-        landed = self.land()
-        land = time.perf_counter() - started
-        self.run()
+        with self.refresh.session:
+            started = time.perf_counter()
+            landed = self.land()
+            land = time.perf_counter() - started
+            self.run()
         return {"land": land, "landed": landed}
 
     def write_sales(self, keys: range | list[int], moment: str) -> None:

@@ -31,19 +31,19 @@ def prepare(connection: DuckDBPyConnection) -> None:
     """Create the fourteen raw tables and landing's own, where they are missing; add columns that the layout gained."""
     connection.execute(f"create schema if not exists {RAW_SCHEMA}")
     connection.execute(_CONTROL + drift.SCHEMA)
-    found = connection.execute(
-        "select table_name, column_name from information_schema.columns where table_schema = ?", [RAW_SCHEMA]
-    ).fetchall()
-    there = set(found)
+    found = dict(
+        connection.execute(
+            "select table_name, column_count from duckdb_tables() where schema_name = ?", [RAW_SCHEMA]
+        ).fetchall()
+    )
     for dataset in DATASETS.values():
         columns = column_types(dataset)
-        if (dataset.name, "_raw_row_id") not in there:
+        if dataset.name not in found:
             listed = ", ".join(f'"{name}" {kind}{_STORED.get(name, "")}' for name, kind in columns.items())
             connection.execute(f"create table if not exists {table(dataset.name)} ({listed})")
-            continue
-        for name, kind in columns.items():
-            if (dataset.name, name) not in there:
-                connection.execute(f'alter table {table(dataset.name)} add column "{name}" {kind}')
+        elif found[dataset.name] < len(columns):
+            for name, kind in columns.items():
+                connection.execute(f'alter table {table(dataset.name)} add column if not exists "{name}" {kind}')
 
 
 def column_types(dataset: Dataset) -> dict[str, str]:

@@ -13,13 +13,15 @@ from staged_assets.settings import Settings
 class Session:
     """A connection that is opened when it is first used, and can be given up in between.
 
-    Within a process, dbt opens the warehouse by itself and with its own configuration: before that, `release`.
+    Within a process, dbt opens the warehouse by itself and with its own configuration: before that, `release`. Blocks
+    may be nested: it is closed after the outermost.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = ExitStack()
         self._connection: DuckDBPyConnection | None = None
+        self._blocks = 0
 
     @property
     def connection(self) -> DuckDBPyConnection:
@@ -38,13 +40,16 @@ class Session:
         self._stack.close()
 
     def __enter__(self) -> "Session":
+        self._blocks += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection = None
-        self._stack.__exit__(kind, error, trace)
+        self._blocks -= 1
+        if not self._blocks:
+            self._connection = None
+            self._stack.__exit__(kind, error, trace)
 
 
 @contextmanager

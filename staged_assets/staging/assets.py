@@ -103,7 +103,7 @@ def build_assets(
         check_specs=check_specs(project, tables, models, change_feeds),
         can_subset=True,
         pool=WAREHOUSE_POOL,
-        required_resource_keys={"operational_systems", "warehouse"},
+        required_resource_keys={"operational_systems"},
     )
     def staged_area(context: dg.AssetExecutionContext, config: RefreshConfig) -> Iterator[Event]:
         yield from _StagedAreaRun(context, config, settings, sources, project, gate, tables, plan).events()
@@ -133,9 +133,11 @@ class _StagedAreaRun:
     def events(self) -> Iterator[Event]:
         with exclusive(self._settings, on_wait=lambda message: self._progress("wait", message)):
             try:
-                yield from self._land()
-                yield from self._publish()
-                yield from self._checks_alone()
+                # Opened once for all: that takes longer than to find that a source has nothing new.
+                with self._refresh.session:
+                    yield from self._land()
+                    yield from self._publish()
+                    yield from self._checks_alone()
                 if not self._config.is_replay:
                     self._asking.note()
             except duckdb.Error as error:
@@ -160,11 +162,10 @@ class _StagedAreaRun:
         datasets = [name for name in DATASETS if dg.AssetKey(["raw", name]) in self._selected]
         if not datasets or self._config.is_replay:
             return
-        # Opened once: that takes longer than to find that a source has nothing new.
-        with self._context.resources.warehouse.get_connection() as connection:
-            prepare_raw(connection)
-            for dataset in datasets:
-                yield from self._land_dataset(connection, dataset)
+        connection = self._refresh.session.connection
+        prepare_raw(connection)
+        for dataset in datasets:
+            yield from self._land_dataset(connection, dataset)
 
     def _land_dataset(self, connection: DuckDBPyConnection, dataset: str) -> Iterator[Event]:
         key = dg.AssetKey(["raw", dataset])
@@ -263,8 +264,7 @@ class _StagedAreaRun:
     def _standing(self, model: str, names: Collection[str]) -> Iterator[Event]:
         if not names:
             return
-        with self._context.resources.warehouse.get_connection(read_only=True) as connection:
-            standing = control.standing(connection, dataset_of(model))
+        standing = control.standing(self._refresh.session.connection, dataset_of(model))
         found = [standing[name].result for name in sorted(names) if name in standing]
         yield from self._results(model, found, unchanged=True)
 

@@ -26,6 +26,10 @@ class Audited(Protocol):
     def checked(self) -> Checked:
         """The same as the result of a check."""
 
+    @property
+    def rules(self) -> Sequence[Checked]:
+        """What was found of each rule."""
+
 
 class Gate(Protocol):
     """What stands between write and publish (see `validation.gate`)."""
@@ -80,12 +84,14 @@ class TableChecks(Protocol):
         """Columns of the rows that an increment replaces, which its checks will ask for."""
 
     def evaluate(
-        self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None
-    ) -> Iterable[Checked]:
+        self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None,
+        audited: Sequence[Checked] = (),
+    ) -> Iterable[Checked]:  # fmt: skip
         """Evaluate some of them; they only read.
 
         Args:
             part: only this has changed since the standing results were found.
+            audited: what an audit of the table, as it is published now, has found of each rule.
         """
 
 

@@ -33,6 +33,9 @@ OnProgress = Callable[[str, str], None]
 class Refresh:
     """The refresh of staged datasets from what has landed.
 
+    Attributes:
+        session: its connection to the warehouse, for what is done beside it.
+
     Args:
         settings: where the warehouse is.
         formats: source system → how it writes its values (see `sources`).
@@ -56,13 +59,13 @@ class Refresh:
         self._gate = gate
         self._on_progress = on_progress
         self._checks = checks
-        self._session = Session(settings)
-        self._compiled = CompiledModels(project, DbtRunner(project), formats, self._session.release)
-        self._full_refreshes = FullRefreshes(self._session, project, self._compiled, on_progress)
-        self._increments = Increments(self._session, project, self._compiled, on_progress)
-        self._planner = Planner(self._session, project, formats, feeds, gate)
+        self.session = Session(settings)
+        self._compiled = CompiledModels(project, DbtRunner(project), formats, self.session.release)
+        self._full_refreshes = FullRefreshes(self.session, project, self._compiled, on_progress)
+        self._increments = Increments(self.session, project, self._compiled, on_progress)
+        self._planner = Planner(self.session, project, formats, feeds, gate)
         self._companions = Companions(
-            self._session, project, self._planner.formats_of, self._full_refreshes, self._increments
+            self.session, project, self._planner.formats_of, self._full_refreshes, self._increments
         )
         self._copy_problem: WarehouseError | None = None
 
@@ -88,7 +91,7 @@ class Refresh:
             one outcome for each dataset and companion.
         """
         self._copy_problem = None
-        with self._session:
+        with self.session:
             outcomes = self._run(datasets, companions, full, replay, run_id)
         yield from outcomes.values()
         if self._copy_problem is not None:
@@ -100,7 +103,7 @@ class Refresh:
     ) -> dict[str, Outcome]:  # fmt: skip
         at = datetime.now(UTC).replace(tzinfo=None)
         plan = self._planner.plan(datasets, full, replay)
-        before = published_at(self._session.connection, self._project)
+        before = published_at(self.session.connection, self._project)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
         if to_do:
@@ -144,7 +147,7 @@ class Refresh:
         }
         copy = ReadCopy(self._settings.read_copy_path)
         try:
-            connection = self._session.connection
+            connection = self.session.connection
             copy.update(connection, changes, before, published_at(connection, self._project))
         except WarehouseError as error:
             self._copy_problem = error
@@ -185,7 +188,7 @@ class Refresh:
                 if state.mode == "full":
                     self._full_refreshes.publish(name)
                     continue
-                standing = control.standing(self._session.connection, name)
+                standing = control.standing(self.session.connection, name)
                 results = {check: one.result for check, one in standing.items()}
                 keep = self._checks.asked_of_replaced(name, results) if self._checks else ()
                 for companion in [c for c, dataset in partly.items() if dataset == name]:
@@ -205,14 +208,14 @@ class Refresh:
         )
 
     def _load_reference_data(self) -> None:
-        connection = self._session.connection
+        connection = self.session.connection
         reference.load(connection, self._project, lambda: self._on_progress("reference data", "loading"))
 
     def _judge_audited(self, name: str, outcome: Outcome, state: State, run_id: str, at: datetime) -> None:
         if self._gate is None or outcome.status != "published":
             return
         self._on_progress("audit", outcome.name)
-        connection = self._session.connection
+        connection = self.session.connection
         try:
             result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
         except duckdb.Error as error:
@@ -236,7 +239,7 @@ class Refresh:
         Returns:
             the datasets that are published, now or before.
         """
-        connection = self._session.connection
+        connection = self.session.connection
         for name, state in published.items():
             if outcomes[name].good:
                 control.set_watermark(connection, name, control.Watermark(state.watermark, state.rules, at))
@@ -260,7 +263,7 @@ class Refresh:
 
     def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:
         good = [outcome for outcome in outcomes.values() if outcome.good]
-        rows = control.rows(self._session.connection, [outcome.name for outcome in good])
+        rows = control.rows(self.session.connection, [outcome.name for outcome in good])
         for outcome in good:
             outcome.rows = rows.get(outcome.name)
 
@@ -285,7 +288,7 @@ class Refresh:
         return found
 
     def _standing_of(self, companion: str) -> dict[str, control.Standing]:
-        return control.standing(self._session.connection, dataset_of(companion))
+        return control.standing(self.session.connection, dataset_of(companion))
 
     def _verify(
         self, outcomes: Mapping[str, Outcome], ready: Collection[str], at: datetime, changes: Mapping[str, Changes]
@@ -296,7 +299,12 @@ class Refresh:
             return
         self._on_progress("verify", f"{sum(map(len, due.values()))} checks")
         by_model = {outcome.name: outcome for outcome in outcomes.values()}
-        found = self._verification.run(due, at, changes)
+        audited = {
+            one.name: one.audit.rules
+            for one in outcomes.values()
+            if one.audit and one.mode == "full" and one.status == "published"
+        }
+        found = self._verification.run(due, at, changes, audited)
         for model, results in found.results.items():
             by_model[model].checks += results
         for model, problem in found.problems.items():
@@ -309,11 +317,11 @@ class Refresh:
             wanted: model → names of its checks.
         """
         at = datetime.now(UTC).replace(tzinfo=None)
-        with self._session as session:
+        with self.session as session:
             control.prepare(session.connection)
             self._on_progress("verify", f"{sum(map(len, wanted.values()))} checks")
             return self._verification.run(wanted, at)
 
     @cached_property
     def _verification(self) -> Verification:
-        return Verification(self._session, self._project, self._compiled.tests, self._checks)
+        return Verification(self.session, self._project, self._compiled.tests, self._checks)

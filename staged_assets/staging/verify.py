@@ -1,7 +1,7 @@
 """The checks on what is published, dbt tests and table checks, after a refresh or by themselves."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -103,12 +103,14 @@ class Verification:
         }
 
     def run(
-        self, wanted: Mapping[str, Collection[str]], at: datetime, changes: Mapping[str, Changes] | None = None
-    ) -> Verified:
+        self, wanted: Mapping[str, Collection[str]], at: datetime, changes: Mapping[str, Changes] | None = None,
+        audited: Mapping[str, Sequence[Checked]] = {},
+    ) -> Verified:  # fmt: skip
         """Run checks, and record their results. What can't be run is a problem, and never a failed check.
 
         Args:
             changes: model → what alone has changed of it since its checks last were run.
+            audited: model whose whole table was audited and is published → what was found of each rule.
         """
         found = Verified()
         queries = self._compile_tests([n for names in wanted.values() for n in sorted(names) if n in self._tests])
@@ -120,7 +122,7 @@ class Verification:
                 continue
             of_model = (changes or {}).get(model)
             of_part = {name for name in names if of_model and self._can_be_of_part(model, name, of_model, at)}
-            for one in self._results(model, names, of_part, queries, of_model, found.problems):
+            for one in self._results(model, names, of_part, queries, of_model, audited.get(model, ()), found.problems):
                 found.results.setdefault(model, []).append(one)
                 whole_at = of_model.standing[one.name].whole_at if of_model and one.name in of_part else at
                 records.append((dataset_of(model), control.Standing(one, whole_at, self._version)))
@@ -147,7 +149,7 @@ class Verification:
 
     def _results(
         self, model: str, names: Collection[str], of_part: Collection[str], queries: Mapping[str, str],
-        changes: Changes | None, problems: dict[str, str],
+        changes: Changes | None, audited: Sequence[Checked], problems: dict[str, str],
     ) -> Iterator[Checked]:  # fmt: skip
         for name in sorted(set(names) & queries.keys()):
             part = changes.part if changes and name in of_part else None
@@ -164,7 +166,8 @@ class Verification:
                 (others - set(of_part), None),
             ):
                 if listed:
-                    yield from self._tables.evaluate(self._session.connection, dataset_of(model), listed, part)
+                    found = () if part else audited
+                    yield from self._tables.evaluate(self._session.connection, dataset_of(model), listed, part, found)
         except duckdb.Error as error:
             problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
 

@@ -67,6 +67,14 @@ class AuditResult:
         return f"{name} is held back by {first.rule.name}{others}: {first.message}."
 
     @property
+    def rules(self) -> list[Checked]:
+        """What was found of each rule; the audited rows are those of the published table, once they are published."""
+        published = (
+            replace(one, query=one.query.replace(self.relation, f"staged.stg_{self.dataset}")) for one in self.results
+        )
+        return [checked(result) for result in published]
+
+    @property
     def checked(self) -> Checked:
         """As a check of the dataset. What a schema warns of is told by the check of the whole table."""
         of_batch = {rule.name for rule in batch.batch_rules(self.dataset)}

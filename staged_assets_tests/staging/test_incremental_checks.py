@@ -101,7 +101,7 @@ def test_one_bad_row_among_those_that_changed_is_found(
     changes = Refresh._changes
 
     def after_planting(self: Refresh, *arguments: Any) -> Any:
-        self._session.connection.execute(planted)
+        self.session.connection.execute(planted)
         return changes(self, *arguments)
 
     monkeypatch.setattr(Refresh, "_changes", after_planting)
