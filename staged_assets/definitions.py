@@ -16,7 +16,7 @@ from staged_assets.refresh.reachable import reachable_checks
 from staged_assets.refresh.runs import EVERY_SYSTEM, SYSTEM_TAG, asset_keys, job_name, run_config
 from staged_assets.refresh.schedules import build_schedules
 from staged_assets.refresh.sensors import build_sensors
-from staged_assets.retention import build_retention
+from staged_assets.retention_job import build_retention
 from staged_assets.settings import Settings, load_settings
 from staged_assets.sources.config import Sources, load_sources
 from staged_assets.staging.assets import build_assets

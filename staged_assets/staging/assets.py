@@ -35,12 +35,7 @@ from staged_assets.staging.operational import external_specs, feed_asset, freshn
 from staged_assets.staging.outcomes import Gate, Outcome, TableChecks
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.refresh import Refresh
-from staged_assets.staging.translator import (
-    ASSET_ROLES,
-    StagingTranslator,
-    column_schema,
-    raw_node,
-)
+from staged_assets.staging.translator import asset_specs, column_schema, raw_node
 
 #: One pool for every writer: the warehouse is one file, and a writer excludes every other process.
 WAREHOUSE_POOL = "warehouse"
@@ -297,14 +292,7 @@ def _raw_spec(dataset: str, sources: Sources, project: StagingProject) -> dg.Ass
 
 
 def _dbt_specs(project: StagingProject, sources: Sources, plan: RefreshPlan) -> Sequence[dg.AssetSpec]:
-    translator = StagingTranslator()
-    manifest = project.manifest
-    specs = [
-        _spec(translator.get_asset_spec(manifest, unique_id, None), node["config"]["meta"], sources, plan)
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES
-    ]
-    return specs
+    return [_spec(spec, meta, sources, plan) for spec, meta in asset_specs(project)]
 
 
 def _spec(spec: dg.AssetSpec, meta: Mapping[str, Any], sources: Sources, plan: RefreshPlan) -> dg.AssetSpec:

@@ -5,15 +5,15 @@ million rows. What they render is the same each time, but for the landing ids be
 the refresh: these are parameters.
 """
 
-import json
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.kept import keep, kept
 from staged_assets.sources.expressions import literal
 from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.project import StagingProject
@@ -103,18 +103,18 @@ class CompiledModels:
         return self._dbt.compile(models, variables)
 
     def _load(self, key: str) -> bool:
-        path = self._project.target_path / "sql" / f"{key}.json"
-        if key not in self._known and path.exists():
-            self._known[key] = json.loads(path.read_text(encoding="utf-8"))
+        if key not in self._known:
+            found = kept(self._path(key))
+            if found is not None:
+                self._known[key] = found
         return key in self._known
 
     def _keep(self, key: str, models: dict[str, str]) -> None:
         self._known[key] = models
-        path = self._project.target_path / "sql" / f"{key}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = path.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps(models), encoding="utf-8")
-        written.replace(path)
+        keep(self._path(key), models)
+
+    def _path(self, key: str) -> Path:
+        return self._project.target_path / "sql" / f"{key}.json"
 
 
 @dataclass(frozen=True)

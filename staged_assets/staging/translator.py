@@ -1,36 +1,63 @@
 """dbt nodes → what a person sees of them in the web UI: asset specs, column schemas, descriptions."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtProject
 
-from staged_assets.staging.project import PROJECT_NAME, node_id
+from staged_assets.kept import keep, kept
+from staged_assets.staging.project import PROJECT_NAME, StagingProject, node_id
 
 #: Roles of models that stand in the asset graph; the others are steps of a refresh.
 ASSET_ROLES = ("staged", "quarantine", "companion")
 
 
-class StagingTranslator(DagsterDbtTranslator):
-    """Groups by source system, and lets lineage run from asset to asset over the steps in between."""
+def asset_specs(project: StagingProject) -> list[tuple[dg.AssetSpec, Mapping[str, Any]]]:
+    """The models that are assets, with column schema, owner, kinds and what they are made from → their `meta`.
 
-    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
-        """The spec of a model that is an asset, with column schema, owner, kinds and what it is made from."""
-        spec = super().get_asset_spec(manifest, unique_id, project)
-        node = self.get_resource_props(manifest, unique_id)
-        if node["resource_type"] != "model":
-            return spec
-        meta = node["config"]["meta"]
-        return spec.replace_attributes(
-            key=dg.AssetKey(node["name"]),
-            deps=[dg.AssetDep(key) for key in sorted(upstream_assets(manifest, unique_id))],
-            description=node["description"],
-            group_name=meta["system"],
-            owners=[meta["owner"]],
-            kinds={"dbt", "duckdb"},
-            skippable=True,
-        ).merge_attributes(tags={"staged_assets/role": meta["role"], "staged_assets/dataset": meta["dataset"]})
+    They are grouped by source system, and lineage runs from asset to asset over the steps in between.
+    """
+    nodes, translated = project.manifest["nodes"], _translated(project)
+    return [
+        (_spec(project.manifest, unique_id, one), nodes[unique_id]["config"]["meta"])
+        for unique_id, one in translated.items()
+    ]
+
+
+def _spec(manifest: Mapping[str, Any], unique_id: str, translated: Mapping[str, Any]) -> dg.AssetSpec:
+    node = manifest["nodes"][unique_id]
+    meta = node["config"]["meta"]
+    return dg.AssetSpec(
+        key=node["name"],
+        deps=sorted(upstream_assets(manifest, unique_id)),
+        description=node["description"],
+        metadata={**translated["metadata"], "dagster/column_schema": column_schema(node)},
+        skippable=True,
+        group_name=meta["system"],
+        code_version=translated["code_version"],
+        owners=[meta["owner"]],
+        tags={"staged_assets/role": meta["role"], "staged_assets/dataset": meta["dataset"]},
+        kinds={"dbt", "duckdb"},
+    )
+
+
+def _translated(project: StagingProject) -> dict[str, Any]:
+    """Model → what dagster-dbt makes of it beside that; kept, for importing dagster-dbt takes as long as Dagster."""
+    path = project.target_path / f"dagster-dbt-{version('dagster-dbt')}.json"
+    found: dict[str, Any] | None = kept(path)
+    if found is not None:
+        return found
+    from dagster_dbt import DagsterDbtTranslator
+
+    translator, found = DagsterDbtTranslator(), {}
+    for unique_id, node in project.manifest["nodes"].items():
+        if node["resource_type"] == "model" and node["config"]["meta"]["role"] in ASSET_ROLES:
+            spec = translator.get_asset_spec(project.manifest, unique_id, None)
+            metadata = {name: value for name, value in spec.metadata.items() if isinstance(value, str)}
+            found[unique_id] = {"code_version": spec.code_version, "metadata": metadata}
+    keep(path, found)
+    return found
 
 
 def upstream_assets(manifest: Mapping[str, Any], unique_id: str) -> set[dg.AssetKey]:

@@ -3,13 +3,12 @@
 import functools
 import hashlib
 import importlib
-import json
-import os
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from staged_assets.kept import keep, kept
 from staged_assets.validation.results import Rule, Severity, rule
 
 if TYPE_CHECKING:
@@ -87,15 +86,12 @@ def schema_rules(home: Path | None = None) -> dict[str, list[Rule]]:
 
 @functools.cache
 def _kept_rules(home: Path) -> dict[str, list[Rule]]:
-    kept = home / "validation" / f"rules-{rules_fingerprint()}.json"
-    if kept.exists():
-        entries = json.loads(kept.read_text(encoding="utf-8"))
+    path = home / "validation" / f"rules-{rules_fingerprint()}.json"
+    entries = kept(path)
+    if entries is not None:
         return {dataset: [Rule(**entry) for entry in listed] for dataset, listed in entries.items()}
     found = _stated_rules()
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    written = kept.with_suffix(f".{os.getpid()}")
-    written.write_text(json.dumps({d: [asdict(r) for r in listed] for d, listed in found.items()}), encoding="utf-8")
-    written.replace(kept)
+    keep(path, {dataset: [asdict(rule) for rule in listed] for dataset, listed in found.items()})
     return found
 
 

@@ -5,16 +5,15 @@ the schemas and kept, so that Pandera and ibis need not be imported for it.
 """
 
 import functools
-import json
-import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
+from staged_assets.kept import keep, kept
 from staged_assets.sources.expressions import quoted
 from staged_assets.validation.masking import Mask
 from staged_assets.validation.registry import COLUMNS_RULE, rules_fingerprint, schemas
@@ -75,17 +74,10 @@ class _Known:
     columns: list[tuple[str, str]] | None = None
 
     @staticmethod
-    def read(path: Path) -> "_Known":
-        found = json.loads(path.read_text(encoding="utf-8"))
+    def read(found: Mapping[str, Any]) -> "_Known":
         rules = {name: RuleSql(**{**rule, "columns": tuple(rule["columns"])}) for name, rule in found["rules"].items()}
         columns = [(name, kind) for name, kind in found["columns"]] if found["columns"] else None
         return _Known(rules, found["counting"], columns)
-
-    def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written = path.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        written.replace(path)
 
 
 @dataclass(frozen=True)
@@ -123,13 +115,12 @@ class Scan:
 
     @functools.cached_property
     def _known(self) -> _Known:
-        if self._kept is not None and self._kept.exists():
-            return _Known.read(self._kept)
-        return _Known(self._sql.rules())
+        found = kept(self._kept) if self._kept else None
+        return _Known.read(found) if found else _Known(self._sql.rules())
 
     def _keep(self) -> None:
         if self._kept is not None:
-            self._known.write(self._kept)
+            keep(self._kept, asdict(self._known))
 
     def evaluate(
         self, connection: DuckDBPyConnection, relation: str, rules: Mapping[str, Rule], *, mask: Mask, sample: int,

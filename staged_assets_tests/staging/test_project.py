@@ -1,5 +1,8 @@
-"""The parsed project."""
+"""The parsed project, and what is made of it once."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +32,17 @@ def test_a_parse_that_is_killed_leaves_no_half_manifest(
 
     read_manifest.cache_clear()
     assert StagingProject(settings).manifest == whole
+
+
+def test_the_code_location_needs_no_dbt_once_what_was_made_of_the_project_is_kept(
+    shared_home: Path, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    share_parsed_project(shared_home, settings)
+    names = ("dagster_dbt", "dbt", "pandera", "ibis", "pandas", "sqlalchemy")
+    code = f"import sys, staged_assets.definitions; print([name for name in {names} if name in sys.modules])"
+    environ = {**os.environ, "STAGED_ASSETS_HOME": str(tmp_path)}
+    for _ in range(2):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
