@@ -1,6 +1,5 @@
 """What is compared in a refresh: this project, and its peers, each from the same raw rows."""
 
-import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -135,13 +134,11 @@ class ThisProject(Incremental):
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.operation.settings
         self.warehouse.unlink(missing_ok=True)
-        shutil.rmtree(settings.home / "read", ignore_errors=True)
         settings.home.mkdir(exist_ok=True)
         if not self.is_staged:
             # Where nothing is published: the rules are compiled for a first refresh, as the first run does once.
             run([PYTHON, "-m", "benchmarks.operation", "refresh", self.folder])
             self.warehouse.unlink()
-            shutil.rmtree(settings.home / "read", ignore_errors=True)
         self.raw.copy(self.warehouse)
 
     def refresh(self) -> Cost:

@@ -1,6 +1,7 @@
 """A home with a generated warehouse, and its refresh as a run does it: what several benchmarks measure."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,9 @@ from staged_assets.validation.config import load_validation
 from staged_assets.validation.gate import AuditGate
 from staged_assets.validation.masking import personal_columns
 
+#: None of the peers makes one; to count it, name its path.
+_READ_COPY = os.environ.get("STAGED_ASSETS_READ_COPY", "off")
+
 
 class Operation:
     """A home in a folder, with the demo's three systems as event files.
@@ -37,7 +41,7 @@ class Operation:
 
     def __init__(self, folder: Path, on_progress: Callable[[str, str], None] = lambda step, detail: None) -> None:
         self.folder = folder
-        self.settings = Settings(home=folder / "home", sources=folder / "sources.yaml")
+        self.settings = Settings(home=folder / "home", sources=folder / "sources.yaml", read_copy=Path(_READ_COPY))
         self._on_progress = on_progress
         if not self.settings.sources_path.exists():
             self._write_sources()
@@ -122,6 +126,7 @@ class Operation:
         return {
             "STAGED_ASSETS_HOME": str(self.settings.home),
             "STAGED_ASSETS_SOURCES": str(self.settings.sources_path),
+            "STAGED_ASSETS_READ_COPY": _READ_COPY,
         }
 
     def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
