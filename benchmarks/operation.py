@@ -51,7 +51,9 @@ class Operation:
         for name, system in content["systems"].items():
             system |= {"connector": "event_files", "connection": {"path": str(self.folder / name)}}
             for feed in system["feeds"]:
-                self._stream(name, feed["from"]).parent.mkdir(parents=True)
+                stream = self._stream(name, feed["from"])
+                stream.parent.mkdir(parents=True)
+                stream.touch()
         self.settings.sources_path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def _stream(self, system: str, stream: str) -> Path:

@@ -54,6 +54,10 @@ class Incoming:
         """Forget what is staged."""
         self._alone: pa.Table | None = None
         self._is_empty = True
+        self._has_table = False
+
+    def _make_table(self) -> None:
+        self._has_table = True
         columns = ", ".join(f"{quoted(name)} varchar" for name in self._dataset.columns)
         self._connection.execute(
             f"create or replace temp table landing_incoming (_ordinal bigint, {columns}, _extra varchar,"
@@ -84,6 +88,8 @@ class Incoming:
     def _write_alone(self) -> None:
         """Have in the engine's table what is staged."""
         self._is_empty = False
+        if not self._has_table:
+            self._make_table()
         if self._alone is not None:
             with registered(self._connection, self._alone):
                 self._connection.execute(f"insert into {_INCOMING} by name from {BATCH}")
@@ -181,12 +187,13 @@ class Incoming:
     def append(self, landed_at: datetime) -> Appended:
         """Append the staged rows that are new to raw. To be called in a transaction."""
         last = max_landing_id(self._connection, self._dataset.name)
-        if self._alone is not None:
-            with registered(self._connection, self._alone):
+        alone = self._alone
+        if alone is not None:
+            with registered(self._connection, alone):
                 if self._is_all_fresh(BATCH):
                     return self._insert(last, f"select *, _ordinal + 1 as _place from {BATCH}", landed_at)
-            self._write_alone()
-        elif self._is_all_fresh(_INCOMING):
+        self._write_alone()
+        if alone is None and self._is_all_fresh(_INCOMING):
             return self._insert(last, f"select *, _ordinal + 1 as _place from {_INCOMING}", landed_at)
         self._find_fresh()
         fresh = f"select *, row_number() over (order by _ordinal) as _place from {_FRESH}"

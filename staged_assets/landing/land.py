@@ -127,8 +127,8 @@ def land_feed(
 
 def stored_cursor(connection: DuckDBPyConnection, system: str, feed: Feed, part: str = "") -> Cursor | None:
     """Where the next landing of a feed goes on; None before the first one."""
-    row = connection.execute(_CURSOR, [system, feed.dataset, feed.name + part]).fetchone()
-    return json.loads(row[0]) if row else None
+    rows = connection.execute(_CURSOR, [system, feed.dataset, feed.name + part]).fetchall()
+    return json.loads(rows[0][0]) if rows else None
 
 
 class _Landing:
@@ -197,6 +197,8 @@ class _Landing:
 
     def note_columns(self) -> None:
         """Say how the source's columns differ from before."""
+        if not self._columns and not self._is_whole:
+            return
         noticed_at = datetime.now(UTC).replace(tzinfo=None)
         with transaction(self._connection):
             changes = note_columns(

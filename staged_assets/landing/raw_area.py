@@ -1,5 +1,6 @@
 """The raw area's tables, and what landing itself remembers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -58,8 +59,13 @@ def table(dataset: str) -> str:
 
 def max_landing_id(connection: DuckDBPyConnection, dataset: str) -> int:
     """The highest landing id of a dataset; 0 when nothing has landed."""
-    ((highest,),) = connection.execute(f"select coalesce(max(_landing_id), 0) from {table(dataset)}").fetchall()
-    return int(highest)
+    return max_landing_ids(connection, [dataset])[dataset]
+
+
+def max_landing_ids(connection: DuckDBPyConnection, datasets: Collection[str]) -> dict[str, int]:
+    """The same of several."""
+    parts = [f"select '{name}', coalesce(max(_landing_id), 0) from {table(name)}" for name in datasets]
+    return dict(connection.execute(" union all ".join(parts)).fetchall()) if parts else {}
 
 
 @dataclass(frozen=True)

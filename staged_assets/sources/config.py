@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Sources:
         if connection.get("path") is not None and not is_address(connection["path"]):
             connection["path"] = str(self.path.parent / Path(connection["path"]).expanduser())
         try:
-            system: System = TypeAdapter(System).validate_python(written)
+            system: System = _validator().validate_python(written)
         except ValidationError as error:
             raise ConfigurationError(_sentence(self.path, error, {}, ("systems", name))) from error
         system._name = name
@@ -137,6 +138,12 @@ class Sources:
                 f"{self.path}: {_path(place)} refers to the environment variable {name}, which is not set: set it."
             )
         return self._environ[name]
+
+
+@cache
+def _validator() -> TypeAdapter[System]:
+    """Made once: that takes longer than it takes to validate a system."""
+    return TypeAdapter(System)
 
 
 def load_sources(path: Path, environ: Mapping[str, str] = os.environ) -> Sources:

@@ -123,6 +123,9 @@ class Companions:
             outcomes[name].good for name in self._project.companions[companion] if name in outcomes
         ):
             return Made("skipped", "what it is made from failed")
+        if partly and not self._increments.can_make(companion):
+            partly = False
+            self._full_refreshes.prepare({}, {companion: self.rules(companion)})
         writer = self._increments if partly else self._full_refreshes
         try:
             if partly:

@@ -186,7 +186,8 @@ def count(connection: DuckDBPyConnection, datasets: Collection[str]) -> dict[str
     landed = {}
     if kept:
         parts = [
-            f"select '{name}', count(*), count(*) filter (where _landing_id > {found.upto}) from {RAW_SCHEMA}.{name}"
+            f"select '{name}', (select count(*) from {RAW_SCHEMA}.{name}),"
+            f" (select count(*) from {RAW_SCHEMA}.{name} where _landing_id > {found.upto})"
             for name, found in kept.items()
         ]
         landed = {name: rest for name, *rest in connection.execute(" union all ".join(parts)).fetchall()}

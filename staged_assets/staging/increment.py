@@ -61,9 +61,9 @@ class Increments(Writer):
         connection = self._connection
         with self._timed(dataset), transaction(connection):
             where = self._replaced(f"stg_{dataset}", dataset)
+            kept = "*" if "*" in keep else ", ".join(["1 as _one", *keep])
             connection.execute(
-                f"create or replace table work.replaced_{dataset} as"
-                f" select {', '.join([*keep, '1 as _one'])} from staged.stg_{dataset} where {where}"
+                f"create or replace table work.replaced_{dataset} as select {kept} from staged.stg_{dataset} where {where}"
             )
             self._count(dataset, upto)
             for model in self._project.audited_models(dataset):
@@ -103,6 +103,15 @@ class Increments(Writer):
                 """
             )
 
+    def can_make(self, companion: str) -> bool:
+        """Whether these rows of a companion can be made: not from a sum that has overflowed."""
+        config = self._project.models[companion]["config"]
+        lost = " or ".join(f"{column} is null" for column in config.get("sums", ()))
+        if not lost:
+            return True
+        sql = f"select 1 from staged.{companion} where {config['replaces']} and ({lost}) limit 1"
+        return not self._connection.execute(sql).fetchall()
+
     def make(self, companion: str) -> None:
         """After it was published: make these rows of a companion anew.
 
@@ -114,10 +123,13 @@ class Increments(Writer):
         connection = self._connection
         self._on_step("publish", companion)
         with self._timed(companion), transaction(connection):
+            connection.execute(f"create or replace temp table made as from ({sql}) as {companion} where {condition}")
             connection.execute(f"delete from staged.{companion} where {condition}")
-            connection.execute(
-                f"insert into staged.{companion} by name select * from ({sql}) as {companion} where {condition}"
-            )
+            connection.execute(f"insert into staged.{companion} by name from made")
+
+    def summed_up(self, companions: Iterable[str]) -> set[str]:
+        """Columns of the staged rows from which companions are sums: `keep` them of those that are replaced."""
+        return {column for name in companions for column in self._project.models[name]["config"].get("sums_up", ())}
 
     def part(self, dataset: str, state: State, standing: Mapping[str, Checked]) -> Part:
         """What was published of a dataset, for its checks.

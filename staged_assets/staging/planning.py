@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from staged_assets.landing.raw_area import Period, landing_ids, max_landing_id, prepare
+from staged_assets.landing.raw_area import Period, landing_ids, max_landing_ids, prepare
 from staged_assets.landing.session import Session
 from staged_assets.staging import control
 from staged_assets.staging.outcomes import Gate, State
@@ -40,10 +40,11 @@ class Planner:
         known = control.watermarks(connection)
         published = control.tables(connection, "staged")
         releases = self._gate.released(connection) if self._gate else {}
+        highest = max_landing_ids(connection, datasets)
         plan = {}
         for name in datasets:
             watermark = known.get(name)
-            upto = max_landing_id(connection, name)
+            upto = highest[name]
             released = releases.get(name)
             if released is not None and (watermark is None or released > watermark.landing_id):
                 upto = released

@@ -190,10 +190,12 @@ class Refresh:
                     continue
                 standing = control.standing(self.session.connection, name)
                 results = {check: one.result for check, one in standing.items()}
-                keep = self._checks.asked_of_replaced(name, results) if self._checks else ()
-                for companion in [c for c, dataset in partly.items() if dataset == name]:
+                asked = self._checks.asked_of_replaced(name, results) if self._checks else ()
+                companions = [companion for companion, dataset in partly.items() if dataset == name]
+                for companion in companions:
                     self._increments.touch(companion, name)
-                self._increments.publish(name, state.watermark, keep)
+                keep = self._increments.summed_up(companions).union(asked)
+                self._increments.publish(name, state.watermark, sorted(keep))
                 found[name] = standing
         return found
 

@@ -199,7 +199,10 @@
 {%- endmacro -%}
 
 {%- macro duckdb__is_plain_timestamp(x) -%}
-    coalesce(strlen({{ x }}) between 19 and 26 and try_cast({{ x }} as timestamp)::varchar = {{ x }}, false)
+    case
+        when {{ x }} like '____-__-__ __:__:__%' then coalesce(try_cast({{ x }} as timestamp)::varchar = {{ x }}, false)
+        else false
+    end
 {%- endmacro -%}
 
 {%- macro parse_boolean(x) -%}

@@ -15,6 +15,14 @@ with landed as {{ 'not ' if is_full(dataset) }}materialized (
     {{ landed_rows(dataset, raw_columns) }}
 ),
 
+plain as (
+    select
+        *{% for column in columns if is_plain(column) %},
+        {{ is_plain(column) }} as plain_{{ column.name }}
+        {%- endfor %}
+    from landed
+),
+
 parsed as (
     select
         landed.*,
@@ -29,7 +37,7 @@ parsed as (
         {{ column.name }}_match.value is not null as knows_{{ column.name }},
         {%- endif %}
         {%- endfor %}
-    from landed
+    from plain as landed
     {{ lookups(columns) }}
 ),
 
@@ -43,16 +51,26 @@ checked as (
     from parsed
 ),
 
+-- Whether a column has a violation, or was cleansed, is asked of every row: once, and by CASE, which stops where it knows.
+judged as (
+    select
+        *{% for column in tagged %},
+        case when {{ is_violated(column, key) }} then true else false end as violates_{{ column.name }},
+        case when _operation != 'delete' and {{ is_cleansed(column) }} then true else false end as cleansed_{{ column.name }}
+        {%- endfor %}
+    from checked
+),
+
 tagged as (
     select
         *,
         case
             when malformed is not null then [{{ violation("'malformed_record'", 'null', 'malformed') }}]
-            else {{ violations(tagged | selectattr('required') | list, key) }}
+            else {{ violations(tagged | selectattr('required') | list) }}
         end as _reject_reasons,
-        {{ violations(tagged | rejectattr('required') | list, none) }} as _cell_defects,
+        {{ violations(tagged | rejectattr('required') | list) }} as _cell_defects,
         {{ cleansed_columns(tagged) }} as _cleansed
-    from checked
+    from judged
 )
 
 select
@@ -137,27 +155,24 @@ from tagged
 {% endmacro %}
 
 {#-
-The list of the violations of these columns. A delete marker needs its key alone: with `key` given, the other columns
-count only for rows that are no deletes; without it, deletes have none. Nothing is built for the rows without one.
+Whether a column of a row violates its rule. A delete marker needs its key alone; where a row is malformed, what its columns
+hold says nothing, and nobody asks.
 -#}
-{% macro violations(columns, key) %}
+{% macro is_violated(column, key) %}
+    {%- set raw = 'raw_' ~ column.of -%}
+    {%- set wrong = 'not knows_' ~ column.name if column.type == 'vocabulary' else column.name ~ ' is null' -%}
+    {%- set operation = "_operation != 'delete' and " if column.name != key else '' -%}
+    {%- set present = '' if column.required else ' and ' ~ raw ~ ' is not null and not ' ~ is_blank(raw) -%}
+    {%- set unless = ' and not coalesce(' ~ column.unless ~ ', false)' if column.unless else '' -%}
+    {{ operation ~ wrong ~ present ~ unless }}
+{% endmacro %}
+
+{#- The list of the violations of these columns. Nothing is built for the rows without one. -#}
+{% macro violations(columns) %}
     {%- set entries = [] -%}
     {%- set tests = [] -%}
     {%- for column in columns -%}
         {%- set raw = 'raw_' ~ column.of -%}
-        {%- set wrong = column.name ~ ' is null' -%}
-        {%- if column.type == 'vocabulary' -%}
-            {%- set wrong = 'not knows_' ~ column.name -%}
-        {%- endif -%}
-        {%- if not column.required -%}
-            {%- set wrong = wrong ~ ' and not ' ~ is_blank(raw) -%}
-        {%- endif -%}
-        {%- if column.unless -%}
-            {%- set wrong = wrong ~ ' and not coalesce(' ~ column.unless ~ ', false)' -%}
-        {%- endif -%}
-        {%- if column.name != key -%}
-            {%- set wrong = "_operation != 'delete' and " ~ wrong -%}
-        {%- endif -%}
         {%- set codes = [] -%}
         {%- if column.check -%}
             {%- do codes.append('when fails_' ~ column.name ~ " then '" ~ column.check_code ~ "'") -%}
@@ -171,9 +186,9 @@ count only for rows that are no deletes; without it, deletes have none. Nothing 
         {%- endif -%}
         {%- set otherwise = "'" ~ violation_code(column.type) ~ "'" -%}
         {%- set code = 'case ' ~ codes | join(' ') ~ ' else ' ~ otherwise ~ ' end' if codes else otherwise -%}
-        {%- do tests.append('(' ~ wrong ~ ')') -%}
+        {%- do tests.append('violates_' ~ column.name) -%}
         {%- do entries.append(
-            'case when ' ~ wrong ~ ' then ' ~ violation(code, "'" ~ column.name ~ "'", raw) ~ ' end') -%}
+            'case when violates_' ~ column.name ~ ' then ' ~ violation(code, "'" ~ column.name ~ "'", raw) ~ ' end') -%}
     {%- endfor -%}
     {%- if tests -%}
         case when {{ tests | join(' or ') }} then {{ present([entries | join(', ')]) }}
@@ -187,10 +202,9 @@ count only for rows that are no deletes; without it, deletes have none. Nothing 
     {%- set tests = [] -%}
     {%- set entries = [] -%}
     {%- for column in columns -%}
-        {%- set changed = is_cleansed(column) -%}
-        {%- do tests.append(changed) -%}
-        {%- do entries.append('case when ' ~ changed ~ " then '" ~ column.name ~ "' end") -%}
+        {%- do tests.append('cleansed_' ~ column.name) -%}
+        {%- do entries.append('case when cleansed_' ~ column.name ~ " then '" ~ column.name ~ "' end") -%}
     {%- endfor -%}
-    case when _operation != 'delete' and ({{ tests | join(' or ') }}) then {{ present([entries | join(', ')]) }}
+    case when {{ tests | join(' or ') }} then {{ present([entries | join(', ')]) }}
     else cast([] as varchar[]) end
 {% endmacro %}

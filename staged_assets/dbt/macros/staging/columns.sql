@@ -32,8 +32,33 @@ The vocabulary in which a base model is written: what a column is, and what must
     }.get(type, 'unparseable')) }}
 {% endmacro %}
 
+{#-
+SQL: whether the raw text of a column is written as the engine itself writes a value of its type, which is cheaper to see than
+to parse any other form; none for types that have no such form. A moment is a date whose column may as well hold a time.
+-#}
+{% macro is_plain(column) %}
+    {%- set raw = 'raw_' ~ column.of -%}
+    {{ return({
+        'integer': is_plain_integer(raw), 'decimal': is_plain_decimal(raw), 'weight': is_plain_decimal(raw),
+        'date': is_plain_date(raw), 'moment': '(' ~ is_plain_date(raw) ~ ' or ' ~ is_plain_timestamp(raw) ~ ')',
+    }.get(column.type) if column.tagged else none) }}
+{% endmacro %}
+
 {#- SQL for the value of a column, from its raw text. -#}
 {% macro column_value(column) %}
+    {%- set engine_type = {'integer': 'bigint', 'decimal': 'decimal(18, 4)', 'date': 'date', 'moment': 'date'}.get(column.type) -%}
+    {%- if engine_type and column.tagged -%}
+        case
+            when plain_{{ column.name }} then try_cast(landed.raw_{{ column.of }} as {{ engine_type }})
+            else {{ parsed_value(column) }}
+        end
+    {%- else -%}
+        {{ parsed_value(column) }}
+    {%- endif -%}
+{% endmacro %}
+
+{#- The same, however it is written. -#}
+{% macro parsed_value(column) %}
     {%- set raw = 'landed.raw_' ~ column.of -%}
     {%- set type = column.type -%}
     {%- if type == 'country' -%}
@@ -60,25 +85,17 @@ The vocabulary in which a base model is written: what a column is, and what must
 {% endmacro %}
 
 {#-
-SQL: whether the raw text of a column is not how its value is written. Text-like values are compared; typed ones have a
-cheap gate for the plain form (a comparison of texts costs a cast of every value). A moment is a date whose column may
-as well hold a time: neither form is a repair.
+SQL: whether the raw text of a column is not how its value is written. Text-like values are compared; typed ones are, where
+their text is plain (a comparison of texts costs a cast of every value).
 -#}
 {% macro is_cleansed(column) %}
     {%- set raw = 'raw_' ~ column.of -%}
-    {%- set type = column.type -%}
-    {%- if type in ['integer', 'decimal', 'date', 'weight'] -%}
-        {%- set plain = {'integer': is_plain_integer(raw), 'decimal': is_plain_decimal(raw), 'date': is_plain_date(raw),
-                         'weight': is_plain_decimal(raw)}[type] -%}
-        ({{ raw }} is not null and ({{ column.name }} is null or not {{ plain }}))
-    {%- elif type == 'moment' -%}
-        ({{ raw }} is not null
-            and ({{ column.name }} is null or not ({{ is_plain_date(raw) }} or {{ is_plain_timestamp(raw) }})))
-    {%- elif type == 'percentage' -%}
-        ({{ raw }} is not null
-            and ({{ column.name }} is null or {{ column.name }} is distinct from {{ parse_decimal(raw) }}))
+    {%- if is_plain(column) -%}
+        {{ raw }} is not null and ({{ column.name }} is null or not plain_{{ column.name }})
+    {%- elif column.type == 'percentage' -%}
+        {{ raw }} is not null and ({{ column.name }} is null or {{ column.name }} is distinct from {{ parse_decimal(raw) }})
     {%- else -%}
-        ({{ raw }} is not null and {{ column.name }} is distinct from {{ raw }})
+        {{ raw }} is not null and {{ column.name }} is distinct from {{ raw }}
     {%- endif -%}
 {% endmacro %}
 

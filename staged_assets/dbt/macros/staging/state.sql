@@ -64,6 +64,46 @@ model's config says: `touched_by`, the dataset; `touched`, columns of its staged
 `replaces`, which of the companion's rows they are about, over {{ touched_rows(...) }}. The query is then filtered by `replaces`; what it need
 not read it leaves out itself, by `touched_only`.
 -#}
+{#-
+Where it is sums alone, an incremental refresh adds what has come and takes away what has gone, so that it reads none of the
+rows that were there before. The config then says, too: `sums`, the columns that hold the sums (one that has overflowed is
+NULL: then all is summed anew); `sums_up`, the columns of the staged rows that are read.
+
+    rows_to_sum(dataset)    all staged rows; or those that came, and those that have gone (`_has_gone`)
+    summed(x)               the sum of x over them, where `condition` holds; 0 of none
+    summed_before(column)   what the companion holds, over join_summed_before(key, relation)
+-#}
+{% macro rows_to_sum(dataset) -%}
+    {%- set staged = ref('stg_' ~ dataset) -%}
+    {%- if var('touched_only') -%}
+        {%- set columns = model.config.sums_up | join(', ') -%}
+        (
+            select {{ columns }}, false as _has_gone from {{ candidate_of(staged) }}
+            union all
+            select {{ columns }}, true as _has_gone from work.replaced_{{ dataset }}
+        )
+    {%- else -%}
+        {{ staged }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro summed(x, condition='true') -%}
+    {%- if var('touched_only') -%}
+        coalesce(sum({{ x }}) filter (where not _has_gone and {{ condition }}), 0)
+            - coalesce(sum({{ x }}) filter (where _has_gone and {{ condition }}), 0)
+    {%- else -%}
+        coalesce(sum({{ x }}) filter (where {{ condition }}), 0)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro summed_before(column) -%}
+    {{ 'before.' ~ column if var('touched_only') else '0' }}
+{%- endmacro %}
+
+{% macro join_summed_before(key, relation) -%}
+    {% if var('touched_only') %}left join {{ this }} as before on before.{{ key }} = {{ relation }}.{{ key }}{% endif %}
+{%- endmacro %}
+
 {% macro touched_rows(companion) -%} work.touched_{{ companion }} {%- endmacro %}
 
 {% macro touched_only(condition) -%}

@@ -1,9 +1,9 @@
 {#- A day's sales count in the figures of two weeks. -#}
 {%- set touched = touched_rows('stg_sales__daily') -%}
 {{ config(
-    materialized='table', touched_by='sales', touched='sale_date, shop_id',
-    replaces='exists (select 1 from ' ~ touched ~ ' as touched where touched.shop_id is not distinct from stg_sales__daily.shop_id
-        and stg_sales__daily.sale_date between touched.sale_date and touched.sale_date + 13)'
+    materialized='table', touched_by='sales', touched='sale_date + cast(unnest(range(14)) as integer) as sale_date, shop_id',
+    replaces='exists (select 1 from ' ~ touched ~ ' as touched where touched.sale_date = stg_sales__daily.sale_date
+        and touched.shop_id is not distinct from stg_sales__daily.shop_id)'
 ) }}
 
 with daily as (
@@ -16,7 +16,7 @@ with daily as (
         try_cast(coalesce(sum(total_price) filter (where not coalesce(is_return, false)), 0) as decimal(18, 4)) as gross,
         try_cast(coalesce(sum(total_price), 0) as decimal(18, 4)) as net
     from {{ ref('stg_sales') }}
-    where {{ touched_only('sale_date in (select sale_date + cast(days.days as integer) from ' ~ touched ~ ', range(-13, 14) as days (days))') }}
+    where {{ touched_only('sale_date in (select sale_date - cast(days.days as integer) from ' ~ touched ~ ', range(14) as days (days))') }}
     group by sale_date, shop_id
 ),
 
