@@ -68,7 +68,8 @@ class Part:
 
     Attributes:
         rows: a relation: the changed rows, as they are now.
-        replaced: a relation: the rows that stood in their place, with the columns that were asked for.
+        replaced: a relation: the rows that stood in their place, with the columns that were asked for; None where no
+            row did.
         after, upto: landing ids between which raw rows are new, or were judged again.
         watermark: the highest landing id that is published.
         dispositions: disposition → raw rows of the whole dataset, as counted increment by increment; None where they
@@ -77,7 +78,7 @@ class Part:
     """
 
     rows: str
-    replaced: str
+    replaced: str | None
     after: int
     upto: int
     watermark: int

@@ -4,18 +4,24 @@ Dagster's own opens an event log anew for each statement, with a new SQLAlchemy 
 anew, and closes it, which writes the whole journal back.
 """
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 #: Event logs kept open at once: the index, and those of the last runs.
 OPEN_LOGS = 8
+
+#: Events of a batch that are written in one transaction.
+EVENTS_AT_ONCE = 1_000
 
 #: Seconds to wait for another process that writes the same log.
 BUSY_TIMEOUT = 1000
@@ -24,10 +30,31 @@ BUSY_TIMEOUT = 1000
 class EventLogStorage(SqliteEventLogStorage):
     """One log for each run and an index of all, as Dagster's own lays them out; the last few stay open."""
 
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        super().__init__(base_dir, inst_data=inst_data)
+        # Events that are stored together hold it while each of them asks for it.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock, self._engine(shard).begin() as connection:
-            yield connection
+        with self._db_lock:
+            together: dict[str, Connection] | None = self.__dict__.get("_together")
+            if together is None:
+                with self._engine(shard).begin() as connection:
+                    yield connection
+                return
+            if shard not in together:
+                together[shard] = self._stack.enter_context(self._engine(shard).begin())
+            yield together[shard]
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store all of them or none: one transaction for each log instead of some for each event."""
+        with self._db_lock, ExitStack() as self._stack:
+            self._together: dict[str, Connection] = {}
+            try:
+                super().store_event_batch(events)
+            finally:
+                del self._together
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has a table; one that it has stays."""
@@ -35,6 +62,12 @@ class EventLogStorage(SqliteEventLogStorage):
         if table_name not in tables and super().has_table(table_name):
             tables.add(table_name)
         return table_name in tables
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        columns: set[str] = self.__dict__.setdefault("_asset_key_columns", set())
+        if column_name not in columns and super()._has_asset_key_col_on_connection(conn, column_name):
+            columns.add(column_name)
+        return column_name in columns
 
     def delete_events(self, run_id: str) -> None:
         """Delete a run's events, and its log."""
@@ -94,6 +127,8 @@ class SqliteStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data=inst_data)
+        # The events that announce what a run is going to do are written together: Dagster reads this each time.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
         self._event_log_storage = EventLogStorage(self._event_log_storage._base_dir)
 
     @classmethod

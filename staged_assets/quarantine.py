@@ -127,18 +127,18 @@ def land_corrections(settings: Settings, dataset: str, corrected: Path) -> int:
         _require(connection, dataset)
         landed = 0
         for row in given:
-            original = connection.execute(
+            found = connection.execute(
                 f"""
                 select _source_system, _source_updated_at, _operation, _extra
                 from staged.quarantine_{dataset} where _raw_row_id = ?
                 """,
                 [row["_raw_row_id"]],
-            ).fetchone()
-            if original is None:
+            ).fetchall()
+            if not found:
                 raise ConfigurationError(
                     f"{corrected} names the raw row {row['_raw_row_id']}, which is not in the quarantine of {dataset}."
                 )
-            system, updated_at, operation, extra = original
+            system, updated_at, operation, extra = found[0]
             record = {name: row[name] or None for name in columns}
             record |= {
                 "_source_updated_at": updated_at.isoformat() if updated_at else None,

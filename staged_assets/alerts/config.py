@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from staged_assets import yaml_text
 from staged_assets.alerts.models import REFERENCE, AlertsFile, Channel, Kind, Reminders, Retries, Route, Severity
 from staged_assets.errors import ConfigurationError
 from staged_assets.sources.config import _places, _sentence
@@ -99,9 +100,9 @@ def load_alerts(path: Path, environ: Mapping[str, str] = os.environ) -> Alerts:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_text.compose(text)
         lines = dict(_places(path, node)) if node else {}
-        content = AlertsFile.model_validate(yaml.safe_load(text))
+        content = AlertsFile.model_validate(yaml_text.load(text))
     except OSError as error:
         raise ConfigurationError(f"{path}: the file can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from staged_assets import yaml_text
 from staged_assets.errors import ConfigurationError
 from staged_assets.sources.connections import is_address
 from staged_assets.sources.models import CONNECTORS, Feed, SourcesFile, System
@@ -154,9 +155,9 @@ def load_sources(path: Path, environ: Mapping[str, str] = os.environ) -> Sources
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml_text.compose(text)
         lines = dict(_places(path, node)) if node else {}
-        raw = yaml.safe_load(text)
+        raw = yaml_text.load(text)
     except OSError as error:
         raise ConfigurationError(f"{path}: the file can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -39,9 +39,17 @@ class Companions:
         self._known_rules: dict[str, str] = {}
 
     def to_make(
-        self, companions: Collection[str], outcomes: Mapping[str, Outcome], published: Collection[str]
+        self,
+        companions: Collection[str],
+        outcomes: Mapping[str, Outcome],
+        published: Collection[str],
+        there: Collection[str],
     ) -> dict[str, bool]:
         """Those that are not as what they are made from is or will now be, and are made from nothing that can't be.
+
+        Args:
+            published: the datasets that will now be published.
+            there: the tables that are there before.
 
         Returns:
             companion → whether it is as what it is made from still is.
@@ -49,7 +57,6 @@ class Companions:
         connection = self._session.connection
         known = control.watermarks(connection)
         made = control.companions(connection)
-        there = control.tables(connection, "staged")
         current = {c for c in companions if c in there and self._is_current(c, made.get(c), known)}
         ready = set(known) | set(published)
         return {

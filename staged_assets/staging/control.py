@@ -1,7 +1,7 @@
 """What the staged area knows of itself: how far each dataset is published, by which rules, and what its checks said."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -170,13 +170,14 @@ def forget_companion(connection: DuckDBPyConnection, name: str) -> None:
     connection.execute("delete from control.companions where companion = ?", [name])
 
 
-def set_companion(connection: DuckDBPyConnection, name: str, companion: Companion) -> None:
-    """Record that a companion was made."""
+def set_companions(connection: DuckDBPyConnection, made: Mapping[str, Companion]) -> None:
+    """Record that companions were made."""
+    if not made:
+        return
     connection.execute("begin")
-    forget_companion(connection, name)
-    connection.execute(
-        "insert into control.companions values (?, ?, ?)", [name, companion.made_at, companion.rule_set_version]
-    )
+    connection.execute("delete from control.companions where companion in (select unnest(?))", [list(made)])
+    values = [value for name, one in made.items() for value in (name, one.made_at, one.rule_set_version)]
+    connection.execute(f"insert into control.companions values {', '.join(['(?, ?, ?)'] * len(made))}", values)
     connection.execute("commit")
 
 
@@ -334,8 +335,8 @@ def standing(connection: DuckDBPyConnection, dataset: str) -> dict[str, Standing
 
 
 def rows(connection: DuckDBPyConnection, models: Iterable[str]) -> dict[str, int]:
-    """Rows of published tables; one that was never published is missing."""
-    parts = [f"select '{m}', count(*) from staged.{m}" for m in sorted(tables(connection, "staged") & set(models))]
+    """Rows of published tables."""
+    parts = [f"select '{model}', count(*) from staged.{model}" for model in models]
     return dict(connection.execute(" union all ".join(parts)).fetchall()) if parts else {}
 
 

@@ -1,16 +1,17 @@
 """An incremental refresh: what dbt has compiled, executed on one connection, and published in one transaction."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from staged_assets.checked import Checked, Part
 from staged_assets.landing.land import transaction
-from staged_assets.landing.session import small_builds
+from staged_assets.landing.session import Session, small_builds
 from staged_assets.staging import control
-from staged_assets.staging.compiled import Values, Wanted
+from staged_assets.staging.compiled import CompiledModels, Values, Wanted
 from staged_assets.staging.outcomes import State
-from staged_assets.staging.writing import Writer, candidate, drop_batch
+from staged_assets.staging.project import StagingProject
+from staged_assets.staging.writing import OnStep, Writer, candidate, drop_batch
 
 
 class Increments(Writer):
@@ -19,6 +20,10 @@ class Increments(Writer):
     A dataset's batch (`work.base_<dataset>`) holds the new raw rows and every earlier one of the keys that they touch;
     from it the candidates are made, which replace what is published of these keys.
     """
+
+    def __init__(self, session: Session, project: StagingProject, compiled: CompiledModels, on_step: OnStep) -> None:
+        super().__init__(session, project, compiled, on_step)
+        self._replaced_rows: dict[str, int] = {}
 
     def prepare(self, states: Mapping[str, State], companions: Mapping[str, str]) -> None:
         """Have the SQL of all models ready that are to be made.
@@ -44,9 +49,9 @@ class Increments(Writer):
         values = Values(state.after, state.upto, at)
         with self._timed(dataset):
             drop_batch(self._connection, dataset)
-            self._write(f"work.base_{dataset}", f"base_{dataset}", values)
+            self._write(f"work.base_{dataset}", f"base_{dataset}", values, self._connection)
             for model in self._project.audited_models(dataset):
-                self._write(candidate(model), model, values)
+                self._write(candidate(model), model, values, self._connection)
 
     def publish(self, dataset: str, upto: int, keep: Sequence[str]) -> None:
         """Replace what is published of the keys in the batch, all models of the dataset in one transaction.
@@ -62,9 +67,9 @@ class Increments(Writer):
         with self._timed(dataset), transaction(connection):
             where = self._replaced(f"stg_{dataset}", dataset)
             kept = "*" if "*" in keep else ", ".join(["1 as _one", *keep])
-            connection.execute(
-                f"create or replace table work.replaced_{dataset} as select {kept} from staged.stg_{dataset} where {where}"
-            )
+            sql = f"select {kept} from staged.stg_{dataset} where {where}"
+            ((rows,),) = connection.execute(f"create or replace table work.replaced_{dataset} as {sql}").fetchall()
+            self._replaced_rows[dataset] = rows
             self._count(dataset, upto)
             for model in self._project.audited_models(dataset):
                 self._on_step("publish", model)
@@ -147,7 +152,7 @@ class Increments(Writer):
         dispositions = counted.dispositions if counted else None
         return Part(
             f"work.changed_{dataset}",
-            f"work.replaced_{dataset}",
+            f"work.replaced_{dataset}" if self._replaced_rows[dataset] else None,
             state.after,
             state.upto,
             state.watermark,
@@ -167,10 +172,9 @@ class Increments(Writer):
         tables += [candidate(model) for name in datasets for model in self._project.audited_models(name)]
         self._connection.execute("; ".join(f"drop table if exists {table}" for table in tables))
 
-    def left_behind(self, datasets: Iterable[str]) -> list[str]:
-        """Those of these datasets whose candidates are there: a refresh was killed when it had published them."""
-        there = control.tables(self._connection, "staged")
-        return [name for name in datasets if not there.isdisjoint(self._candidates(name))]
+    def left_behind(self, datasets: Iterable[str], there: Collection[str]) -> list[str]:
+        """Those of these datasets whose candidates were there: a refresh was killed when it had published them."""
+        return [name for name in datasets if not set(there).isdisjoint(self._candidates(name))]
 
     def _candidates(self, dataset: str) -> list[str]:
         return [f"{model}__candidate" for model in self._project.audited_models(dataset)]

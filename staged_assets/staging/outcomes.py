@@ -83,15 +83,19 @@ class TableChecks(Protocol):
     def asked_of_replaced(self, dataset: str, standing: Mapping[str, Checked]) -> Sequence[str]:
         """Columns of the rows that an increment replaces, which its checks will ask for."""
 
+    def refreshes(self, connection: DuckDBPyConnection) -> Any:
+        """What the refreshes of all datasets were, read when it is first needed."""
+
     def evaluate(
         self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None,
-        audited: Sequence[Checked] = (),
+        audited: Sequence[Checked] = (), refreshes: Any = None,
     ) -> Iterable[Checked]:  # fmt: skip
         """Evaluate some of them; they only read.
 
         Args:
             part: only this has changed since the standing results were found.
             audited: what an audit of the table, as it is published now, has found of each rule.
+            refreshes: as `refreshes` gives it, for a caller that asks for several datasets.
         """
 
 

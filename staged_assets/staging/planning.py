@@ -31,14 +31,18 @@ class Planner:
         self._known_rules: dict[str, str] = {}
 
     def plan(
-        self, datasets: Collection[str], full: Collection[str] = (), replay: Mapping[str, Period] = {}
+        self, datasets: Collection[str], published: Collection[str], full: Collection[str] = (),
+        replay: Mapping[str, Period] = {},
     ) -> dict[str, State]:  # fmt: skip
-        """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same."""
+        """What is to be done with each dataset: nothing, where nothing has landed and the rules are the same.
+
+        Args:
+            published: the tables and views that are there.
+        """
         connection = self._session.connection
         prepare(connection)
         control.prepare(connection)
         known = control.watermarks(connection)
-        published = control.tables(connection, "staged")
         releases = self._gate.released(connection) if self._gate else {}
         highest = max_landing_ids(connection, datasets)
         plan = {}
@@ -49,7 +53,7 @@ class Planner:
             if released is not None and (watermark is None or released > watermark.landing_id):
                 upto = released
             rules = self._rules(name)
-            there = published.issuperset([f"quarantine_{name}", *self._project.audited_models(name)])
+            there = set(published).issuperset([f"quarantine_{name}", *self._project.audited_models(name)])
             if name in full or watermark is None or watermark.rule_set_version != rules or not there:
                 plan[name] = State("full", 0, upto, rules)
             elif name in replay:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -28,12 +28,14 @@ Stamps = Mapping[str, datetime]
 _ALIAS = "read_copy"
 
 
-def published_at(connection: DuckDBPyConnection, project: StagingProject) -> dict[str, datetime]:
+def published_at(
+    connection: DuckDBPyConnection, project: StagingProject, there: Collection[str] | None = None
+) -> dict[str, datetime]:
     """Which tables are published, without those of the staged area's own → when they last were."""
     stamps = {name: one.made_at for name, one in control.companions(connection).items()}
     for dataset, watermark in control.watermarks(connection).items():
         stamps |= dict.fromkeys(project.audited_models(dataset), watermark.refreshed_at)
-    there = control.tables(connection, "staged")
+    there = control.tables(connection, "staged") if there is None else there
     return {name: at for name, at in stamps.items() if name.startswith("stg_") and name in there}
 
 

@@ -102,8 +102,9 @@ class Refresh:
         replay: Mapping[str, Period], run_id: str,
     ) -> dict[str, Outcome]:  # fmt: skip
         at = datetime.now(UTC).replace(tzinfo=None)
-        plan = self._planner.plan(datasets, full, replay)
-        before = published_at(self.session.connection, self._project)
+        there = control.tables(self.session.connection, "staged")
+        plan = self._planner.plan(datasets, there, full, replay)
+        before = published_at(self.session.connection, self._project, there)
         to_do = {name: state for name, state in plan.items() if state.mode != "none"}
         outcomes = {name: self._outcome(name, state) for name, state in plan.items()}
         if to_do:
@@ -112,7 +113,7 @@ class Refresh:
             for name, state in to_do.items():
                 self._judge_audited(name, outcomes[name], state, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
-        made = self._companions.to_make(companions, outcomes, to_publish)
+        made = self._companions.to_make(companions, outcomes, to_publish, there)
         partly = self._companions.to_make_partly(made, to_publish)
         if made and not to_do:
             self._load_reference_data()
@@ -125,10 +126,10 @@ class Refresh:
         )
         for companion in companions:
             outcomes[companion] = self._companions.outcome(companion, ready, outcomes, results)
-        self._count_rows(outcomes)
+        self._count_rows(outcomes, there)
         self._verify(outcomes, ready, at, self._changes(standing, to_publish, outcomes, partly))
         self._copy(before, standing, outcomes, partly)
-        done = [*standing, *self._increments.left_behind(plan.keys() - to_do.keys())]
+        done = [*standing, *self._increments.left_behind(plan.keys() - to_do.keys(), there)]
         if done:
             self._increments.forget(done, partly)
         return outcomes
@@ -162,9 +163,12 @@ class Refresh:
             rules = {name: self._companions.rules(name) for name in self._companions.not_audited(companions)}
             self._full_refreshes.prepare(whole, rules)
         self._increments.prepare({name: state for name, state in to_do.items() if name not in whole}, {})
-        for name, state in to_do.items():
+        for name, error in self._full_refreshes.write(whole, at).items():
             with self._noting_errors(outcomes[name]):
-                (self._full_refreshes if name in whole else self._increments).write(name, state, at)
+                raise error
+        for name in to_do.keys() - whole.keys():
+            with self._noting_errors(outcomes[name]):
+                self._increments.write(name, to_do[name], at)
 
     @contextmanager
     def _noting_errors(self, outcome: Outcome) -> Iterator[None]:
@@ -250,8 +254,8 @@ class Refresh:
                 if self._gate:
                     audit = outcomes[name].audit
                     self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
-        for companion in made:
-            control.set_companion(connection, companion, control.Companion(at, self._companions.rules(companion)))
+        rules = {companion: self._companions.rules(companion) for companion in made}
+        control.set_companions(connection, {name: control.Companion(at, rules[name]) for name in rules})
         entries = []
         for name, counts in control.count(connection, list(outcomes)).items():
             one = outcomes[name]
@@ -263,8 +267,8 @@ class Refresh:
         control.record_checks(connection, audits, at)
         return control.watermarks(connection)
 
-    def _count_rows(self, outcomes: Mapping[str, Outcome]) -> None:
-        good = [outcome for outcome in outcomes.values() if outcome.good]
+    def _count_rows(self, outcomes: Mapping[str, Outcome], before: Collection[str]) -> None:
+        good = [one for one in outcomes.values() if one.good and (one.status == "published" or one.name in before)]
         rows = control.rows(self.session.connection, [outcome.name for outcome in good])
         for outcome in good:
             outcome.rows = rows.get(outcome.name)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
+from staged_assets import yaml_text
 from staged_assets.staging.project import PROJECT_DIR
 
 _RULE = re.compile(r"\b(required|optional)\('(\w+)', '(\w+)'")
@@ -41,7 +40,7 @@ def column_rules(dataset: str) -> dict[str, ColumnRule]:
 def _personal(dataset: str) -> set[str]:
     found: set[str] = set()
     for path in PROJECT_DIR.glob("models/*/_*__models.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
+        for model in yaml_text.load(path.read_text(encoding="utf-8"))["models"]:
             if model["name"] == f"stg_{dataset}":
                 found = {column["name"] for column in model["columns"] if _is_personal(column)}
     return found

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -116,13 +117,16 @@ class Verification:
         queries = self._compile_tests([n for names in wanted.values() for n in sorted(names) if n in self._tests])
         there = control.tables(self._session.connection, "staged")
         records: list[tuple[str, control.Standing]] = []
+        refreshes = self._tables.refreshes(self._session.connection) if self._tables else None
         for model, names in wanted.items():
             if model not in there:
                 found.problems[model] = f"{model} was never published: run `staged-assets run` first"
                 continue
             of_model = (changes or {}).get(model)
             of_part = {name for name in names if of_model and self._can_be_of_part(model, name, of_model, at)}
-            for one in self._results(model, names, of_part, queries, of_model, audited.get(model, ()), found.problems):
+            for one in self._results(
+                model, names, of_part, queries, of_model, audited.get(model, ()), refreshes, found.problems
+            ):
                 found.results.setdefault(model, []).append(one)
                 whole_at = of_model.standing[one.name].whole_at if of_model and one.name in of_part else at
                 records.append((dataset_of(model), control.Standing(one, whole_at, self._version)))
@@ -149,7 +153,7 @@ class Verification:
 
     def _results(
         self, model: str, names: Collection[str], of_part: Collection[str], queries: Mapping[str, str],
-        changes: Changes | None, audited: Sequence[Checked], problems: dict[str, str],
+        changes: Changes | None, audited: Sequence[Checked], refreshes: Any, problems: dict[str, str],
     ) -> Iterator[Checked]:  # fmt: skip
         for name in sorted(set(names) & queries.keys()):
             part = changes.part if changes and name in of_part else None
@@ -167,7 +171,8 @@ class Verification:
             ):
                 if listed:
                     found = () if part else audited
-                    yield from self._tables.evaluate(self._session.connection, dataset_of(model), listed, part, found)
+                    connection, dataset = self._session.connection, dataset_of(model)
+                    yield from self._tables.evaluate(connection, dataset, listed, part, found, refreshes)
         except duckdb.Error as error:
             problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
 

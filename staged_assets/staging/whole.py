@@ -1,7 +1,11 @@
 """A full refresh: what dbt has compiled, executed on one connection, and published by swapping tables by name."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+
+import duckdb
+from duckdb import DuckDBPyConnection
 
 from staged_assets.landing.land import transaction
 from staged_assets.sources.expressions import quoted
@@ -13,7 +17,7 @@ from staged_assets.staging.writing import Writer, candidate, drop_batch
 #: A full refresh of more raw rows than this reads its batch through a view: each reader types only the columns that it
 #: needs, and nothing wide is written twice. For few rows a table is quicker: planning the view's expressions for each
 #: reader costs more than writing them once.
-VIEW_FROM_ROWS = 300_000
+VIEW_FROM_ROWS = 80_000
 
 
 class FullRefreshes(Writer):
@@ -40,22 +44,50 @@ class FullRefreshes(Writer):
         ]
         self._prepare(datasets + [Wanted(name, rules, "full", [name]) for name, rules in companions.items()])
 
-    def write(self, dataset: str, state: State, at: datetime) -> None:
-        """Write a dataset's batch, and its candidates beside what is published.
+    def write(self, states: Mapping[str, State], at: datetime) -> dict[str, duckdb.Error]:
+        """Write the datasets' batches, and their candidates beside what is published.
 
-        Raises:
-            duckdb.Error: the engine could not do it.
+        The small ones are written beside the large ones: planning is most of their time, and that keeps one core busy.
+
+        Returns:
+            dataset → what the engine could not do.
         """
+        large = {name: state for name, state in states.items() if _is_large(state)}
+        small = {name: state for name, state in states.items() if name not in large}
+        if not large or not small:
+            return self._write_each(states, at, self._connection)
+        with self._connection.cursor() as beside, ThreadPoolExecutor(1) as pool:
+            beside.execute("set TimeZone = 'UTC'")
+            others = pool.submit(self._write_each, small, at, beside)
+            try:
+                failed = self._write_each(large, at, self._connection)
+                return failed | others.result()
+            except BaseException:
+                beside.interrupt()
+                raise
+
+    def _write_each(
+        self, states: Mapping[str, State], at: datetime, connection: DuckDBPyConnection
+    ) -> dict[str, duckdb.Error]:
+        failed = {}
+        for dataset, state in states.items():
+            try:
+                self._write_one(dataset, state, at, connection)
+            except duckdb.Error as error:
+                failed[dataset] = error
+        return failed
+
+    def _write_one(self, dataset: str, state: State, at: datetime, connection: DuckDBPyConnection) -> None:
         values = Values(state.after, state.upto, at)
         batch = f"base_{dataset}"
         with self._timed(dataset):
-            drop_batch(self._connection, dataset)
-            if state.upto - state.after > VIEW_FROM_ROWS:
-                self._connection.execute(f"create view work.{batch} as {values.write_out(self._sql[batch])}")
+            drop_batch(connection, dataset)
+            if _is_large(state):
+                connection.execute(f"create view work.{batch} as {values.write_out(self._sql[batch])}")
             else:
-                self._write(f"work.{batch}", batch, values)
+                self._write(f"work.{batch}", batch, values, connection)
             for model in self._project.audited_models(dataset):
-                self._create(model, values)
+                self._create(model, values, connection)
 
     def publish(self, dataset: str) -> None:
         """Make the candidates the published tables, all of the dataset's in one transaction.
@@ -80,16 +112,16 @@ class FullRefreshes(Writer):
             duckdb.Error: the engine could not do it; nothing has changed.
         """
         with self._timed(companion):
-            self._create(companion, Values(0, 0, at))
+            self._create(companion, Values(0, 0, at), self._connection)
             with transaction(self._connection):
                 self._swap(companion)
 
-    def _create(self, model: str, values: Values) -> None:
+    def _create(self, model: str, values: Values, connection: DuckDBPyConnection) -> None:
         """Write a candidate; one with a contract has the columns, types and constraints that this says."""
         node = self._project.models[model]
         table = candidate(model)
         if not node["contract"]["enforced"]:
-            return self._write(table, model, values)
+            return self._write(table, model, values, connection)
         columns = {quoted(name): column for name, column in node["columns"].items()}
         required = {
             name for name, column in columns.items() if "not_null" in {one["type"] for one in column["constraints"]}
@@ -98,11 +130,15 @@ class FullRefreshes(Writer):
             f"{name} {column['data_type']}{' not null' if name in required else ''}" for name, column in columns.items()
         )
         self._on_step("write", model)
-        self._connection.execute(f"create or replace table {table} ({', '.join(definitions)})")
+        connection.execute(f"create or replace table {table} ({', '.join(definitions)})")
         names = ", ".join(columns)
-        values.execute(self._connection, f"insert into {table} select {names} from ({self._sql[model]})")
+        values.execute(connection, f"insert into {table} select {names} from ({self._sql[model]})")
 
     def _swap(self, model: str) -> None:
         self._on_step("publish", model)
         self._connection.execute(f"drop table if exists staged.{model}")
         self._connection.execute(f"alter table {candidate(model)} rename to {model}")
+
+
+def _is_large(state: State) -> bool:
+    return state.upto - state.after > VIEW_FROM_ROWS

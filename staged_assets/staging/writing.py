@@ -41,9 +41,9 @@ class Writer:
         """
         self._sql |= self._compiled.of(wanted)
 
-    def _write(self, table: str, model: str, values: Values) -> None:
+    def _write(self, table: str, model: str, values: Values, connection: DuckDBPyConnection) -> None:
         self._on_step("write", model)
-        values.execute(self._connection, f"create or replace table {table} as {self._sql[model]}")
+        values.execute(connection, f"create or replace table {table} as {self._sql[model]}")
 
     @property
     def _connection(self) -> DuckDBPyConnection:

@@ -18,6 +18,7 @@ from staged_assets.validation.table_checks import (
     CONTRACT,
     FRESHNESS,
     REFERENCES,
+    Refreshes,
     check_table,
     other_rules,
     published_rules,
@@ -104,15 +105,20 @@ class TableChecks:
             return ["*"]
         return [column for column, _ in REFERENCES.get(dataset, ())]
 
+    def refreshes(self, connection: DuckDBPyConnection) -> Refreshes:
+        """What the refreshes of all datasets were, read when it is first needed."""
+        return Refreshes(connection)
+
     def evaluate(
         self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None,
-        audited: Sequence[Checked] = (),
+        audited: Sequence[Checked] = (), refreshes: Refreshes | None = None,
     ) -> Iterator[Checked]:  # fmt: skip
         """Evaluate these checks of a dataset's published table.
 
         Args:
             part: only this has changed since the standing results, which there are of all these checks.
             audited: what an audit of the table, as it is published now, has found of each rule of its schema.
+            refreshes: as `refreshes` gives it, for a caller that asks for several datasets.
 
         Raises:
             WarehouseError: the table was never published.
@@ -132,6 +138,7 @@ class TableChecks:
             names=wanted,
             part=part,
             home=self._home,
+            refreshes=refreshes,
         )
         of_others = [checked(result) for result in results if result.rule.name in others]
         if CONTRACT in names and audited:

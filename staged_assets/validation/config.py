@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from staged_assets import yaml_text
 from staged_assets.errors import ConfigurationError
 from staged_assets.landing.layout import DATASETS
 from staged_assets.sources.config import _places, _sentence
@@ -159,8 +160,8 @@ def load_validation(path: Path | None = None) -> ValidationSettings:
 def _read(path: Path) -> tuple[Any, dict[Any, int]]:
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return (yaml.safe_load(text), dict(_places(path, node))) if node else ({}, {})
+        node = yaml_text.compose(text)
+        return (yaml_text.load(text), dict(_places(path, node))) if node else ({}, {})
     except OSError as error:
         raise ConfigurationError(
             f"{path}: the file can't be read: {error.strerror}; STAGED_ASSETS_VALIDATION says which it is."

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -45,6 +46,32 @@ _USUAL_FACTOR = 1.25
 _MAD_TO_SIGMA = 1.4826
 
 
+class Refreshes:
+    """The refreshes that brought rows, of all datasets, the last ones first; read once, when they are asked for."""
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def of(self, dataset: str) -> list[tuple[datetime, str, int]]:
+        """When (UTC), in which mode, and how many rows: the last of each mode."""
+        return self._all.get(dataset, [])
+
+    @cached_property
+    def _all(self) -> dict[str, list[tuple[datetime, str, int]]]:
+        rows = self._connection.execute(
+            f"""
+            select dataset, refreshed_at, mode, new_rows from control.refreshes
+            where outcome = 'published' and new_rows > 0
+            qualify row_number() over (partition by dataset, mode order by refreshed_at desc) <= {_HISTORY}
+            order by refreshed_at desc
+            """
+        ).fetchall()
+        found: dict[str, list[tuple[datetime, str, int]]] = {}
+        for dataset, *one in rows:
+            found.setdefault(dataset, []).append((one[0], one[1], one[2]))
+        return found
+
+
 @dataclass(frozen=True)
 class _Look:
     """What a check looks at.
@@ -57,6 +84,7 @@ class _Look:
     """
 
     connection: DuckDBPyConnection
+    refreshes: Refreshes
     settings: DatasetSettings
     mask: Mask
     sample: int
@@ -94,6 +122,7 @@ def check_table(
     names: Collection[str] | None = None,
     part: Part | None = None,
     home: Path | None = None,
+    refreshes: Refreshes | None = None,
 ) -> list[RuleResult]:
     """Evaluate the rules of a published table. Writes nothing.
 
@@ -103,6 +132,7 @@ def check_table(
         names: of the rules to be evaluated; by default all.
         part: only this has changed since the standing results were found.
         home: see `schema_rules`.
+        refreshes: where they are known, because other tables were asked before.
 
     Raises:
         WarehouseError: the table was never published.
@@ -114,7 +144,7 @@ def check_table(
     wanted = [one for one in own.applied(published_rules(dataset, home)) if names is None or one.name in names]
     others = {one.name for one in other_rules(dataset)}
     mask = Mask(personal)
-    look = _Look(connection, own, mask, settings.sample, now, part, home)
+    look = _Look(connection, refreshes or Refreshes(connection), own, mask, settings.sample, now, part, home)
     of_schema = {one.name: one for one in wanted if one.name not in others}
     results = _contract(dataset, of_schema, look) if of_schema else []
     return [*results, *(_timed(one, look) for one in wanted if one.name in others)]
@@ -141,7 +171,7 @@ def _changed(scan: Scan, table: str, rules: Mapping[str, Rule], part: Part, look
     """What of a table is to be looked at: what was known of it, less what was replaced, is the rest."""
     known = {one.name: one.failing or 0 for one in part.standing[CONTRACT].rules}
     failing = [name for name, number in known.items() if number]
-    gone = scan.failing(look.connection, part.replaced, failing) if failing else {}
+    gone = scan.failing(look.connection, part.replaced, failing) if failing and part.replaced else {}
     rest = {name: known[name] - gone.get(name, 0) for name in rules}
     (total,) = _row(look.connection, f"select count(*) from {table}")
     return Changed(part.rows, total, rest)
@@ -204,7 +234,7 @@ def _volume(one: Rule, look: _Look) -> RuleResult:
         f" where dataset = '{one.dataset}' and outcome = 'published' and mode = 'incremental' and new_rows > 0"
         f" order by refreshed_at desc limit {_HISTORY}"
     )
-    found = [float(new_rows) for _, new_rows in look.connection.execute(query).fetchall()]
+    found = [float(rows) for _, mode, rows in look.refreshes.of(one.dataset) if mode == "incremental"]
     if not found:
         return RuleResult(one, True, 0, 0, 0, query=query, message="no refresh has brought rows yet")
     last, *before = found
@@ -217,7 +247,7 @@ def _freshness(one: Rule, look: _Look) -> RuleResult:
         f" where dataset = '{one.dataset}' and outcome = 'published' and new_rows > 0"
         f" order by refreshed_at desc limit {_HISTORY}"
     )
-    times = [at for (at,) in look.connection.execute(query).fetchall()]
+    times = [at for at, _, _ in look.refreshes.of(one.dataset)[:_HISTORY]]
     gaps = [(later - earlier).total_seconds() for later, earlier in itertools.pairwise(times)]
     if not times:
         return RuleResult(one, True, 0, 0, 0, query=query, message="no refresh has brought rows yet")
@@ -263,7 +293,9 @@ def _reference(one: Rule, look: _Look) -> RuleResult:
         failing, rows = _missing(column, parent, table, look)
     else:
         known = look.part.standing[one.name]
-        gone, come = (_missing(column, parent, part, look) for part in (look.part.replaced, look.part.rows))
+        gone, come = (
+            _missing(column, parent, part, look) if part else (0, 0) for part in (look.part.replaced, look.part.rows)
+        )
         failing, rows = (known.failing or 0) - gone[0] + come[0], known.rows - gone[1] + come[1]
     sample: tuple[dict[str, str], ...] = ()
     if failing:

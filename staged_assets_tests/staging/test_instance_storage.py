@@ -72,3 +72,28 @@ def test_migrations_are_loaded_for_a_new_log_alone(instance: dg.DagsterInstance,
     with patch.object(SqliteEventLogStorage, "_initdb", side_effect=AssertionError("it is made already")):
         assert _logs(another, run_id) == _logs(instance.event_log_storage, run_id)
     assert _logs(another, "new") == []
+
+
+def test_events_of_a_batch_are_stored_together_or_not_at_all(instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    events = storage.get_logs_for_run(dg.materialize([stored], instance=instance).run_id)
+    storage.wipe()
+    planted = patch.object(storage, "store_asset_check_event", side_effect=[None, RuntimeError("planted")])
+    with planted, pytest.raises(RuntimeError, match="planted"):
+        storage.store_event_batch(events)
+    assert _logs(storage, events[0].run_id) == []
+    assert list(storage.get_asset_records()) == []
+    storage.store_event_batch(events)
+    assert _logs(storage, events[0].run_id) == [str(event.dagster_event_type) for event in events]
+
+
+def test_what_a_run_is_going_to_do_is_written_as_one_batch(instance: dg.DagsterInstance) -> None:
+    batches: list[list[str]] = []
+
+    def told(self: EventLogStorage, events: Any) -> None:
+        batches.append([str(event.dagster_event_type) for event in events])
+
+    with patch.object(EventLogStorage, "store_event_batch", told):
+        dg.materialize([stored], instance=instance)
+    planned = ["DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED", "DagsterEventType.ASSET_MATERIALIZATION_PLANNED"]
+    assert [sorted(batch) for batch in batches] == [planned]

@@ -60,13 +60,15 @@
 
 {% macro duckdb__flattened(value, place) -%} flatten(list({{ value }} order by {{ place }})) {%- endmacro %}
 
-{#- SQL aggregate: map of field → system of the row with the lowest `place` that has a value for it. -#}
-{% macro field_map(fields) -%} {{ adapter.dispatch('field_map', 'staged_assets')(fields) }} {%- endmacro %}
+{#- SQL aggregate: map of field → system of the row with the lowest `place` that has a value for it. `alone`: of one row. -#}
+{% macro field_map(fields, alone=false) -%} {{ adapter.dispatch('field_map', 'staged_assets')(fields, alone) }} {%- endmacro %}
 
-{% macro duckdb__field_map(fields) -%}
+{% macro duckdb__field_map(fields, alone) -%}
     map_from_entries(list_filter([
         {%- for field in fields %}
-        {'key': '{{ field }}', 'value': {{ first_by('_source_system', 'place', field ~ ' is not null') }}}
+        {%- set has_it = field ~ ' is not null' %}
+        {'key': '{{ field }}', 'value': {{ 'case when ' ~ has_it ~ ' then _source_system end' if alone
+            else first_by('_source_system', 'place', has_it) }}}
         {{- ',' if not loop.last }}
         {%- endfor %}
     ], lambda entry: entry.value is not null))

@@ -27,20 +27,48 @@ Relation: one row for each key, consolidated field by field from the systems tha
 
 Survivorship: source priority (var `sources`, 1 wins), then the latest update, then the first value that is not NULL.
 Columns: the key, the fields, `source_systems` (sorted list), `field_sources` (field → system it came from), and the
-metadata of the highest-ranked system's row.
+metadata of the highest-ranked system's row. What one system alone holds is taken as it is: to rank and aggregate it would
+take several times as long.
 -#}
 {% macro consolidated(dataset, key, fields) -%}
     (
-        with ranked as (
+        with winners as {{ winners(dataset) }},
+
+        shared as (
+            select dispositions._key
+            from {{ pending(ref('dispositions_' ~ dataset)) }} as dispositions
+            where dispositions.disposition = 'staged'
+            group by dispositions._key
+            having count(*) > 1
+        ),
+
+        ranked as (
             select
                 *,
                 row_number() over (
                     partition by _key
                     order by {{ source_priority('_source_system') }}, _source_updated_at desc nulls last, _landing_id desc
                 ) as place
-            from {{ winners(dataset) }}
+            from winners
+            where _key in (select shared._key from shared)
         )
 
+        select
+            {{ key }},
+            {%- for field in fields %}
+            {{ field }},
+            {%- endfor %}
+            [_source_system] as source_systems,
+            {{ field_map(fields, alone=true) }} as field_sources,
+            {{ present_cleansed([key] + fields, alone=true) }} as _cleansed,
+            _raw_row_id,
+            _source_system,
+            _source_updated_at,
+            _landed_at,
+            _cell_defects
+        from winners
+        where _key not in (select shared._key from shared)
+        union all
         select
             {{ key }},
             {%- for field in fields %}
@@ -59,14 +87,14 @@ metadata of the highest-ranked system's row.
     )
 {%- endmacro %}
 
-{#- A field is cleansed if the value that survived was, or, where none survived, if any was nulled. -#}
-{% macro present_cleansed(fields) %}
+{#- A field is cleansed if the value that survived was, or, where none survived, if any was nulled. `alone`: of one row. -#}
+{% macro present_cleansed(fields, alone=false) %}
     {%- set entries = [] -%}
     {%- for field in fields -%}
         {%- set cleansed = "list_contains(_cleansed, '" ~ field ~ "')" -%}
-        {%- do entries.append(
-            'case when coalesce(' ~ first_by(cleansed, 'place', field ~ ' is not null') ~ ', bool_or(' ~ cleansed
-            ~ ")) then '" ~ field ~ "' end") -%}
+        {%- set survived = cleansed if alone else 'coalesce(' ~ first_by(cleansed, 'place', field ~ ' is not null')
+            ~ ', bool_or(' ~ cleansed ~ '))' -%}
+        {%- do entries.append('case when ' ~ survived ~ " then '" ~ field ~ "' end") -%}
     {%- endfor -%}
     {{ present(entries) }}
 {% endmacro %}
