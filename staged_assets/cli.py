@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
@@ -83,7 +84,8 @@ def program() -> None:
     if not isinstance(status, int) or any(not one.daemon for one in threading.enumerate()[1:]):
         sys.exit(status)
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
 

@@ -166,7 +166,7 @@ class Refresh:
         for name, error in self._full_refreshes.write(whole, at).items():
             with self._noting_errors(outcomes[name]):
                 raise error
-        for name in to_do.keys() - whole.keys():
+        for name in [name for name in to_do if name not in whole]:
             with self._noting_errors(outcomes[name]):
                 self._increments.write(name, to_do[name], at)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from threading import Event
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -54,23 +55,27 @@ class FullRefreshes(Writer):
         """
         large = {name: state for name, state in states.items() if _is_large(state)}
         small = {name: state for name, state in states.items() if name not in large}
+        stopped = Event()
         if not large or not small:
-            return self._write_each(states, at, self._connection)
+            return self._write_each(states, at, self._connection, stopped)
         with self._connection.cursor() as beside, ThreadPoolExecutor(1) as pool:
             beside.execute("set TimeZone = 'UTC'")
-            others = pool.submit(self._write_each, small, at, beside)
+            others = pool.submit(self._write_each, small, at, beside, stopped)
             try:
-                failed = self._write_each(large, at, self._connection)
+                failed = self._write_each(large, at, self._connection, stopped)
                 return failed | others.result()
             except BaseException:
+                stopped.set()
                 beside.interrupt()
                 raise
 
     def _write_each(
-        self, states: Mapping[str, State], at: datetime, connection: DuckDBPyConnection
+        self, states: Mapping[str, State], at: datetime, connection: DuckDBPyConnection, stopped: Event
     ) -> dict[str, duckdb.Error]:
-        failed = {}
+        failed: dict[str, duckdb.Error] = {}
         for dataset, state in states.items():
+            if stopped.is_set():
+                break
             try:
                 self._write_one(dataset, state, at, connection)
             except duckdb.Error as error:
