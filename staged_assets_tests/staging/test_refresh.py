@@ -1,16 +1,20 @@
 """What a refresh does, and what it leaves alone."""
 
+import time
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
+from staged_assets.catalogue import DATASETS
 from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.increment import Increments
+from staged_assets.staging.outcomes import State
 from staged_assets.staging.refresh import Refresh
-from staged_assets.staging.whole import FullRefreshes
+from staged_assets.staging.whole import VIEW_FROM_ROWS, FullRefreshes
 from staged_assets_tests.staged_area import NewArea, Row
 
 SALE: Row = {"sale_id": "1", "sale_date": "2026-01-05", "offer_id": "1", "quantity": "2", "total_price": "8"}
@@ -108,6 +112,25 @@ def test_a_dataset_that_fails_leaves_the_others_alone(new_area: NewArea) -> None
         area.execute("drop view staged.stg_offers__candidate")
         area.refresh()
         assert area.query(USED) == [(1,)]
+
+
+def test_an_interrupted_full_refresh_stops_what_is_written_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    def write(_: FullRefreshes, dataset: str, *__: Any) -> None:
+        if dataset == "sales":
+            raise KeyboardInterrupt
+        time.sleep(0.1)
+        written.append(dataset)
+
+    monkeypatch.setattr(FullRefreshes, "_write_one", write)
+    states = {name: State("full", 0, VIEW_FROM_ROWS + 1 if name == "sales" else 1, "") for name in DATASETS}
+    nothing: Any = None
+    with duckdb.connect() as connection:
+        session: Any = SimpleNamespace(connection=connection)
+        with pytest.raises(KeyboardInterrupt):
+            FullRefreshes(session, nothing, nothing, nothing).write(states, datetime(2026, 1, 1))
+    assert len(written) <= 1
 
 
 def test_what_was_not_verified_is_verified_by_the_next_refresh(
