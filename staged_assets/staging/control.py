@@ -240,8 +240,11 @@ def keep_count(connection: DuckDBPyConnection, dataset: str, found: Counted | No
 
 
 def count_whole(connection: DuckDBPyConnection, dataset: str, upto: int) -> None:
-    """Count what was published whole, up to a landing id, and keep it."""
-    found = _counted_now(connection, dataset)
+    """Count what was published whole, up to a landing id, and keep it.
+
+    Rows are counted: that each raw row is there once is what the reconciliation of the published table checks.
+    """
+    found = count_of(connection, f"staged.dispositions_{dataset}")
     connection.execute("begin")
     keep_count(connection, dataset, Counted(upto, found.dispositions, found.reasons))
     connection.execute("commit")

@@ -111,7 +111,8 @@ def test_it_does_not_grow(process: tuple[Path, int]) -> None:
     for _ in range(300):
         _ask(home)
     assert _memory(pid) - memory < 500_000
-    assert _handles(pid) == handles
+    # What was answered last may not have been reaped when they were counted.
+    assert abs(_handles(pid) - handles) < 10
 
 
 def test_it_refuses_what_is_not_what_it_has_loaded_and_ends(tmp_path: Path) -> None:
