@@ -117,6 +117,11 @@ class State:
     published: int = 0
 
     @property
+    def new_rows(self) -> int:
+        """Raw rows that are new, or are judged again."""
+        return self.upto - self.after
+
+    @property
     def watermark(self) -> int:
         """How far the dataset is published when this is done."""
         return max(self.upto, self.published)

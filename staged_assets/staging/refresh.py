@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import duckdb
+from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import WarehouseError, without_values
 from staged_assets.landing.raw_area import Period
@@ -24,6 +25,7 @@ from staged_assets.staging.outcomes import Gate, Outcome, State, TableChecks
 from staged_assets.staging.planning import Planner
 from staged_assets.staging.project import StagingProject, dataset_of
 from staged_assets.staging.read_copy import ReadCopy, published_at
+from staged_assets.staging.side_by_side import side_by_side
 from staged_assets.staging.verify import Changes, Verification, Verified
 from staged_assets.staging.whole import FullRefreshes
 
@@ -110,8 +112,7 @@ class Refresh:
         if to_do:
             self._load_reference_data()
             self._write(to_do, companions, outcomes, at)
-            for name, state in to_do.items():
-                self._judge_audited(name, outcomes[name], state, run_id, at)
+            self._judge(to_do, outcomes, run_id, at)
         to_publish = {name: to_do[name] for name in to_do if outcomes[name].status == "published"}
         made = self._companions.to_make(companions, outcomes, to_publish, there)
         partly = self._companions.to_make_partly(made, to_publish)
@@ -163,9 +164,12 @@ class Refresh:
             rules = {name: self._companions.rules(name) for name in self._companions.not_audited(companions)}
             self._full_refreshes.prepare(whole, rules)
         self._increments.prepare({name: state for name, state in to_do.items() if name not in whole}, {})
-        for name, error in self._full_refreshes.write(whole, at).items():
+
+        def write(name: str, connection: DuckDBPyConnection) -> None:
             with self._noting_errors(outcomes[name]):
-                raise error
+                self._full_refreshes.write(name, whole[name], at, connection)
+
+        side_by_side(self.session.connection, {name: state.new_rows for name, state in whole.items()}, write)
         for name in [name for name in to_do if name not in whole]:
             with self._noting_errors(outcomes[name]):
                 self._increments.write(name, to_do[name], at)
@@ -209,7 +213,7 @@ class Refresh:
             dataset=dataset,
             status="unchanged" if state.mode == "none" else "published",
             mode=state.mode,
-            new_rows=state.upto - state.after,
+            new_rows=state.new_rows,
             watermark=state.watermark,
         )
 
@@ -217,20 +221,26 @@ class Refresh:
         connection = self.session.connection
         reference.load(connection, self._project, lambda: self._on_progress("reference data", "loading"))
 
-    def _judge_audited(self, name: str, outcome: Outcome, state: State, run_id: str, at: datetime) -> None:
-        if self._gate is None or outcome.status != "published":
+    def _judge(self, to_do: Mapping[str, State], outcomes: Mapping[str, Outcome], run_id: str, at: datetime) -> None:
+        gate = self._gate
+        if gate is None:
             return
-        self._on_progress("audit", outcome.name)
-        connection = self.session.connection
-        try:
-            result = self._gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
-        except duckdb.Error as error:
-            outcome.status = "failed"
-            outcome.message = f"the audit could not run: {without_values(str(error))}"
-            return
-        outcome.audit = result
-        if result.blocking:
-            outcome.status, outcome.message = "held", result.summary
+
+        def audit(name: str, connection: DuckDBPyConnection) -> None:
+            outcome, state = outcomes[name], to_do[name]
+            self._on_progress("audit", outcome.name)
+            try:
+                result = gate.audit(connection, name, upto=state.upto, rules=state.rules, run_id=run_id, at=at)
+            except duckdb.Error as error:
+                outcome.status = "failed"
+                outcome.message = f"the audit could not run: {without_values(str(error))}"
+                return
+            outcome.audit = result
+            if result.blocking:
+                outcome.status, outcome.message = "held", result.summary
+
+        written = {name: state.new_rows for name, state in to_do.items() if outcomes[name].status == "published"}
+        side_by_side(self.session.connection, written, audit)
 
     def _finish(
         self,

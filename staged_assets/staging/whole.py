@@ -1,11 +1,8 @@
 """A full refresh: what dbt has compiled, executed on one connection, and published by swapping tables by name."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from threading import Event
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
 from staged_assets.landing.land import transaction
@@ -45,44 +42,12 @@ class FullRefreshes(Writer):
         ]
         self._prepare(datasets + [Wanted(name, rules, "full", [name]) for name, rules in companions.items()])
 
-    def write(self, states: Mapping[str, State], at: datetime) -> dict[str, duckdb.Error]:
-        """Write the datasets' batches, and their candidates beside what is published.
+    def write(self, dataset: str, state: State, at: datetime, connection: DuckDBPyConnection) -> None:
+        """Write a dataset's batch, and its candidates beside what is published.
 
-        The small ones are written beside the large ones: planning is most of their time, and that keeps one core busy.
-
-        Returns:
-            dataset → what the engine could not do.
+        Raises:
+            duckdb.Error: the engine could not do it.
         """
-        large = {name: state for name, state in states.items() if _is_large(state)}
-        small = {name: state for name, state in states.items() if name not in large}
-        stopped = Event()
-        if not large or not small:
-            return self._write_each(states, at, self._connection, stopped)
-        with self._connection.cursor() as beside, ThreadPoolExecutor(1) as pool:
-            beside.execute("set TimeZone = 'UTC'")
-            others = pool.submit(self._write_each, small, at, beside, stopped)
-            try:
-                failed = self._write_each(large, at, self._connection, stopped)
-                return failed | others.result()
-            except BaseException:
-                stopped.set()
-                beside.interrupt()
-                raise
-
-    def _write_each(
-        self, states: Mapping[str, State], at: datetime, connection: DuckDBPyConnection, stopped: Event
-    ) -> dict[str, duckdb.Error]:
-        failed: dict[str, duckdb.Error] = {}
-        for dataset, state in states.items():
-            if stopped.is_set():
-                break
-            try:
-                self._write_one(dataset, state, at, connection)
-            except duckdb.Error as error:
-                failed[dataset] = error
-        return failed
-
-    def _write_one(self, dataset: str, state: State, at: datetime, connection: DuckDBPyConnection) -> None:
         values = Values(state.after, state.upto, at)
         batch = f"base_{dataset}"
         with self._timed(dataset):
@@ -146,4 +111,4 @@ class FullRefreshes(Writer):
 
 
 def _is_large(state: State) -> bool:
-    return state.upto - state.after > VIEW_FROM_ROWS
+    return state.new_rows > VIEW_FROM_ROWS

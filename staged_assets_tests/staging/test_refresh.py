@@ -3,7 +3,6 @@
 import time
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -12,9 +11,9 @@ import pytest
 from staged_assets.catalogue import DATASETS
 from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.increment import Increments
-from staged_assets.staging.outcomes import State
 from staged_assets.staging.refresh import Refresh
-from staged_assets.staging.whole import VIEW_FROM_ROWS, FullRefreshes
+from staged_assets.staging.side_by_side import side_by_side
+from staged_assets.staging.whole import FullRefreshes
 from staged_assets_tests.staged_area import NewArea, Row
 
 SALE: Row = {"sale_id": "1", "sale_date": "2026-01-05", "offer_id": "1", "quantity": "2", "total_price": "8"}
@@ -114,23 +113,27 @@ def test_a_dataset_that_fails_leaves_the_others_alone(new_area: NewArea) -> None
         assert area.query(USED) == [(1,)]
 
 
-def test_an_interrupted_full_refresh_stops_what_is_written_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = []
+def test_where_two_are_under_way_an_interrupt_stops_both() -> None:
+    done = []
 
-    def write(_: FullRefreshes, dataset: str, *__: Any) -> None:
+    def do(dataset: str, _: duckdb.DuckDBPyConnection) -> None:
         if dataset == "sales":
             raise KeyboardInterrupt
         time.sleep(0.1)
-        written.append(dataset)
+        done.append(dataset)
 
-    monkeypatch.setattr(FullRefreshes, "_write_one", write)
-    states = {name: State("full", 0, VIEW_FROM_ROWS + 1 if name == "sales" else 1, "") for name in DATASETS}
-    nothing: Any = None
+    with duckdb.connect() as connection, pytest.raises(KeyboardInterrupt):
+        side_by_side(connection, {name: 1_000 if name == "sales" else 1 for name in DATASETS}, do)
+    assert len(done) <= 1
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 14])
+def test_side_by_side_each_is_done_once(number: int) -> None:
+    done = []
     with duckdb.connect() as connection:
-        session: Any = SimpleNamespace(connection=connection)
-        with pytest.raises(KeyboardInterrupt):
-            FullRefreshes(session, nothing, nothing, nothing).write(states, datetime(2026, 1, 1))
-    assert len(written) <= 1
+        rows = {name: place % 3 for place, name in enumerate(list(DATASETS)[:number])}
+        side_by_side(connection, rows, lambda name, its: done.append((name, its.execute("select 1").fetchall())))
+    assert sorted(done) == sorted((name, [(1,)]) for name in rows)
 
 
 def test_what_was_not_verified_is_verified_by_the_next_refresh(
