@@ -10,7 +10,9 @@ Do = Callable[[str, DuckDBPyConnection], None]
 
 
 def side_by_side(connection: DuckDBPyConnection, rows: Mapping[str, int], do: Do) -> None:
-    """Do something with each dataset, the largest first; when it fails, or is interrupted, no other one is begun.
+    """Do something with each dataset, the largest first; one at a time where the engine has one thread.
+
+    When it fails, or is interrupted, no other one is begun.
 
     Args:
         connection: on which the half is done that has the largest; the other half is done on another one of its kind.
@@ -26,8 +28,8 @@ def side_by_side(connection: DuckDBPyConnection, rows: Mapping[str, int], do: Do
             do(name, its)
 
     first, second = _halves(rows)
-    if not second:
-        return each(first, connection)
+    if not second or _threads(connection) == 1:
+        return each([*first, *second], connection)
     with connection.cursor() as beside, ThreadPoolExecutor(1) as pool:
         beside.execute("set TimeZone = 'UTC'")
         others = pool.submit(each, second, beside)
@@ -38,6 +40,11 @@ def side_by_side(connection: DuckDBPyConnection, rows: Mapping[str, int], do: Do
             ended.set()
             beside.interrupt()
             raise
+
+
+def _threads(connection: DuckDBPyConnection) -> int:
+    ((threads,),) = connection.execute("select current_setting('threads')").fetchall()
+    return int(threads)
 
 
 def _halves(rows: Mapping[str, int]) -> tuple[list[str], list[str]]:

@@ -158,8 +158,8 @@ def test_a_run_on_another_machine_is_not_taken_for_crashed(area: WarmArea) -> No
 def test_a_run_whose_process_crashed_can_be_resumed(area: WarmArea) -> None:
     run_id = area.launch(wait_for=str(area.folder / "resume"))
     crashed = area.started(run_id)
-    (area.folder / "resume").touch()
     os.kill(crashed, signal.SIGSTOP)
+    (area.folder / "resume").touch()
     assert area.instance.run_launcher.supports_resume_run
     area.instance.resume_run(run_id, workspace=None, attempt_number=1)  # type: ignore[arg-type]
     # The first one's crash is not the second's.

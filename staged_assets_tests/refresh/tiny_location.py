@@ -15,6 +15,11 @@ import dagster as dg
 VERSION = 1
 
 
+def waits_sign(folder: Path, run_id: str) -> Path:
+    """The file that says that a run has begun to wait."""
+    return folder / f"{run_id}.waits"
+
+
 class Orders(dg.Config):
     """What the run is to do: wait for a file, end itself by a signal, or neither."""
 
@@ -27,6 +32,8 @@ def made(context: dg.AssetExecutionContext, config: Orders) -> dg.MaterializeRes
     """Says what it found."""
     sys.stdout.write("this is written to standard output\n")
     context.log.info("this is logged")
+    # From here on it writes nothing, so it may be stopped without that it holds a lock.
+    waits_sign(Path(__file__).parent, context.run_id).touch()
     while config.wait_for and not Path(config.wait_for).exists():
         time.sleep(0.02)
     if config.signal:

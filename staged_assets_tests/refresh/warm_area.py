@@ -105,8 +105,8 @@ class WarmArea:
         return run
 
     def started(self, run_id: str) -> int:
-        """The process of a run, once that has begun its step."""
-        self.wait_for_event(run_id, dg.DagsterEventType.STEP_START)
+        """The process of a run, once that waits in its step."""
+        wait_for("the run's step", tiny_location.waits_sign(self.folder, run_id).exists)
         return self.process_of(run_id)
 
     def process_of(self, run_id: str) -> int:
@@ -114,10 +114,6 @@ class WarmArea:
         process = worker(self.run(run_id))
         assert process is not None
         return process.pid
-
-    def wait_for_event(self, run_id: str, kind: dg.DagsterEventType) -> None:
-        """Wait until a run has recorded an event of a kind."""
-        wait_for(str(kind), lambda: self.instance.all_logs(run_id, of_type=kind))
 
     def messages(self, run_id: str) -> list[str]:
         """What the run's events say."""
@@ -137,7 +133,12 @@ class WarmArea:
             if process is not None:
                 process.send(signal.SIGKILL)
         self.instance.dispose()
-        shutil.rmtree(self.home)
+        # Until it has seen that, it may record the end of what was killed.
+        wait_for("the home's removal", self._is_removed)
+
+    def _is_removed(self) -> bool:
+        shutil.rmtree(self.home, ignore_errors=True)
+        return not self.home.exists()
 
 
 def wait_for(what: str, is_so: Callable[[], Any], patience: float = PATIENCE) -> None:

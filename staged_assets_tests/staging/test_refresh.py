@@ -127,6 +127,13 @@ def test_where_two_are_under_way_an_interrupt_stops_both() -> None:
     assert len(done) <= 1
 
 
+def test_one_thread_does_one_after_the_other() -> None:
+    used = set()
+    with duckdb.connect(config={"threads": "1"}) as connection:
+        side_by_side(connection, dict.fromkeys(DATASETS, 1), lambda name, its: used.add(its))
+        assert used == {connection}
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 14])
 def test_side_by_side_each_is_done_once(number: int) -> None:
     done = []

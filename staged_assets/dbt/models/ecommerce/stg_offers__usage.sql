@@ -1,6 +1,7 @@
 {%- set touched = 'offer_id in (select offer_id from ' ~ touched_rows('stg_offers__usage') ~ ')' -%}
 {{ config(
-    materialized='table', touched_by='sales', touched='offer_id', replaces=touched, sums=['times_used', 'units', 'revenue'],
+    materialized='table', touched_by='sales', touched='offer_id', replaces=touched,
+    sums=['times_used', 'units', 'revenue', 'sales_outside_validity'],
     sums_up=['offer_id', 'is_return', 'quantity', 'total_price', 'sale_date']
 ) }}
 
