@@ -69,6 +69,7 @@ class CompiledModels:
         self._formats = formats
         self._before_dbt = before_dbt
         self._known: dict[str, dict[str, str]] = {}
+        self._is_dbt_started = False
 
     def of(self, wanted: Iterable[Wanted]) -> dict[str, str]:
         """Model → its SQL, compiled where that was not done before.
@@ -86,6 +87,15 @@ class CompiledModels:
                     self._keep(one.key, {model: compiled[model] for model in one.models})
         return {model: sql for one in every for model, sql in self._known[one.key].items()}
 
+    def ahead(self, wanted: Iterable[Wanted]) -> None:
+        """Where dbt was started anyway, have it compile what later refreshes will ask for: starting it is dear.
+
+        Raises:
+            RefreshError: a model does not compile.
+        """
+        if self._is_dbt_started:
+            self.of(wanted)
+
     def tests(self, names: Collection[str]) -> dict[str, str]:
         """The SQL of the project's data tests, which give the rows that break them: these, at least.
 
@@ -99,6 +109,7 @@ class CompiledModels:
 
     def _compile(self, models: Sequence[str], refresh: Mapping[str, Any], *, partly: bool = False) -> dict[str, str]:
         self._before_dbt()
+        self._is_dbt_started = True
         variables = {"sources": self._formats, "refresh": refresh, "compiled": bool(refresh), "touched_only": partly}
         return self._dbt.compile(models, variables)
 

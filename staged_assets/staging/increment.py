@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from staged_assets.checked import Checked, Part
 from staged_assets.landing.land import transaction
@@ -34,11 +35,26 @@ class Increments(Writer):
         Raises:
             RefreshError: a model does not compile.
         """
-        wanted = [
+        self._prepare(self._wanted(states, companions))
+
+    def prepare_ahead(self, states: Mapping[str, State], companions: Mapping[str, str]) -> None:
+        """After dbt has compiled what makes them wholly: have it compile what their next increments will need.
+
+        Args:
+            companions: name → version of its rules; those of which only a part can be made are taken.
+
+        Raises:
+            RefreshError: a model does not compile.
+        """
+        in_parts = {name: rules for name, rules in companions.items() if self._config(name).get("touched_by")}
+        self._compiled.ahead(self._wanted(states, in_parts))
+
+    def _wanted(self, states: Mapping[str, State], companions: Mapping[str, str]) -> list[Wanted]:
+        datasets = [
             Wanted(name, state.rules, "incremental", [f"base_{name}", *self._project.audited_models(name)])
             for name, state in states.items()
         ]
-        self._prepare(wanted + [Wanted(name, rules, "incremental", [name]) for name, rules in companions.items()])
+        return datasets + [Wanted(name, rules, "incremental", [name]) for name, rules in companions.items()]
 
     def write(self, dataset: str, state: State, at: datetime) -> None:
         """Write a dataset's batch, and its candidates beside what is published.
@@ -94,7 +110,7 @@ class Increments(Writer):
         """
         connection = self._connection
         control.forget_companion(connection, companion)
-        config = self._project.models[companion]["config"]
+        config = self._config(companion)
         replaced = self._replaced(f"stg_{dataset}", dataset)
         with small_builds(connection):
             connection.execute(
@@ -110,7 +126,7 @@ class Increments(Writer):
 
     def can_make(self, companion: str) -> bool:
         """Whether these rows of a companion can be made: not from a sum that has overflowed."""
-        config = self._project.models[companion]["config"]
+        config = self._config(companion)
         lost = " or ".join(f"{column} is null" for column in config.get("sums", ()))
         if not lost:
             return True
@@ -124,7 +140,7 @@ class Increments(Writer):
             duckdb.Error: the engine could not do it; nothing has changed.
         """
         sql = self._sql[companion]
-        condition = str(self._project.models[companion]["config"]["replaces"])
+        condition = str(self._config(companion)["replaces"])
         connection = self._connection
         self._on_step("publish", companion)
         with self._timed(companion), transaction(connection):
@@ -134,7 +150,7 @@ class Increments(Writer):
 
     def summed_up(self, companions: Iterable[str]) -> set[str]:
         """Columns of the staged rows from which companions are sums: `keep` them of those that are replaced."""
-        return {column for name in companions for column in self._project.models[name]["config"].get("sums_up", ())}
+        return {column for name in companions for column in self._config(name).get("sums_up", ())}
 
     def part(self, dataset: str, state: State, standing: Mapping[str, Checked]) -> Part:
         """What was published of a dataset, for its checks.
@@ -183,10 +199,14 @@ class Increments(Writer):
         """SQL condition for the published rows of a model that the increment of a dataset has changed."""
         if model in self._project.audited_models(dataset):
             return self._replaced(model, dataset)
-        return str(self._project.models[model]["config"]["replaces"])
+        return str(self._config(model)["replaces"])
+
+    def _config(self, model: str) -> Mapping[str, Any]:
+        config: Mapping[str, Any] = self._project.models[model]["config"]
+        return config
 
     def _replaced(self, model: str, dataset: str) -> str:
-        condition = str(self._project.models[model]["config"]["replaces"])
+        condition = str(self._config(model)["replaces"])
         return condition.replace("{base}", f"work.base_{dataset}").replace("{candidate}", candidate(model))
 
     @contextmanager

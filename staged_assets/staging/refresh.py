@@ -163,6 +163,7 @@ class Refresh:
             # Those that are then made wholly are compiled with the datasets: starting dbt is dear.
             rules = {name: self._companions.rules(name) for name in self._companions.not_audited(companions)}
             self._full_refreshes.prepare(whole, rules)
+            self._increments.prepare_ahead(whole, rules)
         self._increments.prepare({name: state for name, state in to_do.items() if name not in whole}, {})
 
         def write(name: str, connection: DuckDBPyConnection) -> None:

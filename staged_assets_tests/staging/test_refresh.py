@@ -1,5 +1,6 @@
 """What a refresh does, and what it leaves alone."""
 
+import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +10,14 @@ import duckdb
 import pytest
 
 from staged_assets.catalogue import DATASETS
+from staged_assets.settings import Settings
 from staged_assets.staging.dbt_runner import DbtRunner
 from staged_assets.staging.increment import Increments
+from staged_assets.staging.project import StagingProject
 from staged_assets.staging.refresh import Refresh
 from staged_assets.staging.side_by_side import side_by_side
 from staged_assets.staging.whole import FullRefreshes
-from staged_assets_tests.staged_area import NewArea, Row
+from staged_assets_tests.staged_area import WAREHOUSE, NewArea, Row, StagedArea
 
 SALE: Row = {"sale_id": "1", "sale_date": "2026-01-05", "offer_id": "1", "quantity": "2", "total_price": "8"}
 OFFER: Row = {"offer_id": "1", "offer_name": "Winter", "valid_from": "2026-01-01", "valid_to": "2026-02-01"}
@@ -30,6 +33,23 @@ def test_nothing_new_leaves_everything_and_dbt_alone(new_area: NewArea, monkeypa
         outcomes = area.refresh()
         assert {outcome.status for outcome in outcomes.values()} == {"unchanged"}
         assert area.outputs(without=()) == before
+
+
+def test_what_was_made_wholly_has_increments_without_dbt(
+    shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = StagingProject(Settings(home=shared_home))
+    project.parsed()
+    parsed = project.target_path
+    shutil.copytree(parsed, tmp_path / parsed.relative_to(shared_home), ignore=shutil.ignore_patterns("sql"))
+    area = StagedArea(tmp_path, tmp_path / WAREHOUSE, checked=True)
+    area.land("offers", "ecommerce", [OFFER])
+    area.land("sales", "ecommerce", [SALE])
+    area.refresh()
+    area.land("sales", "ecommerce", [{**SALE, "sale_id": "2"}])
+    monkeypatch.setattr(DbtRunner, "compile", None)
+    assert {outcome.mode for outcome in area.refresh().values() if outcome.new_rows} == {"incremental"}
+    assert area.query(USED) == [(2,)]
 
 
 def test_a_companion_follows_a_dataset_that_was_refreshed_without_it(new_area: NewArea) -> None:
