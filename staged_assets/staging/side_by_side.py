@@ -15,26 +15,30 @@ def side_by_side(connection: DuckDBPyConnection, rows: Mapping[str, int], do: Do
     When it fails, or is interrupted, no other one is begun.
 
     Args:
-        connection: on which the half is done that has the largest; the other half is done on another one of its kind.
+        connection: one of the two that are used; the other one is of its kind.
         rows: dataset → how many it is about.
         do: gets a dataset and the connection to use; two are under way at a time, never two of a dataset.
     """
     ended = Event()
 
     def each(names: Iterable[str], its: DuckDBPyConnection) -> None:
-        for name in names:
-            if ended.is_set():
-                return
-            do(name, its)
+        try:
+            for name in names:
+                if ended.is_set():
+                    return
+                do(name, its)
+        except BaseException:
+            ended.set()
+            raise
 
-    first, second = _halves(rows)
-    if not second or _threads(connection) == 1:
-        return each([*first, *second], connection)
+    waiting = iter(sorted(rows, key=lambda name: -rows[name]))
+    if len(rows) < 2 or _threads(connection) == 1:
+        return each(waiting, connection)
     with connection.cursor() as beside, ThreadPoolExecutor(1) as pool:
         beside.execute("set TimeZone = 'UTC'")
-        others = pool.submit(each, second, beside)
+        others = pool.submit(each, waiting, beside)
         try:
-            each(first, connection)
+            each(waiting, connection)
             others.result()
         except BaseException:
             ended.set()
@@ -45,15 +49,3 @@ def side_by_side(connection: DuckDBPyConnection, rows: Mapping[str, int], do: Do
 def _threads(connection: DuckDBPyConnection) -> int:
     ((threads,),) = connection.execute("select current_setting('threads')").fetchall()
     return int(threads)
-
-
-def _halves(rows: Mapping[str, int]) -> tuple[list[str], list[str]]:
-    """Two parts with about as many rows."""
-    halves: tuple[list[str], list[str]] = ([], [])
-    sums = [0, 0]
-    for name in sorted(rows, key=lambda name: -rows[name]):
-        half = sums.index(min(sums))
-        halves[half].append(name)
-        # One without rows is some work, too.
-        sums[half] += rows[name] + 1
-    return halves

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked, Part
 from staged_assets.errors import without_values
@@ -15,6 +16,7 @@ from staged_assets.landing.session import Session
 from staged_assets.staging import control
 from staged_assets.staging.outcomes import Outcome, TableChecks
 from staged_assets.staging.project import DataTest, StagingProject, dataset_of
+from staged_assets.staging.side_by_side import side_by_side
 
 #: Raw row ids that the result of a dbt test names, at most.
 SAMPLE = 5
@@ -104,7 +106,7 @@ class Verification:
         }
 
     def run(
-        self, wanted: Mapping[str, Collection[str]], at: datetime, changes: Mapping[str, Changes] | None = None,
+        self, wanted: Mapping[str, Collection[str]], at: datetime, changes: Mapping[str, Changes] = {},
         audited: Mapping[str, Sequence[Checked]] = {},
     ) -> Verified:  # fmt: skip
         """Run checks, and record their results. What can't be run is a problem, and never a failed check.
@@ -118,18 +120,26 @@ class Verification:
         there = control.tables(self._session.connection, "staged")
         records: list[tuple[str, control.Standing]] = []
         refreshes = self._tables.refreshes(self._session.connection) if self._tables else None
-        for model, names in wanted.items():
-            if model not in there:
-                found.problems[model] = f"{model} was never published: run `staged-assets run` first"
-                continue
-            of_model = (changes or {}).get(model)
+
+        def check(model: str, connection: DuckDBPyConnection) -> None:
+            names, of_model = wanted[model], changes.get(model)
             of_part = {name for name in names if of_model and self._can_be_of_part(model, name, of_model, at)}
             for one in self._results(
-                model, names, of_part, queries, of_model, audited.get(model, ()), refreshes, found.problems
+                connection, model, names, of_part, queries, of_model, audited.get(model, ()), refreshes, found.problems
             ):
                 found.results.setdefault(model, []).append(one)
                 whole_at = of_model.standing[one.name].whole_at if of_model and one.name in of_part else at
                 records.append((dataset_of(model), control.Standing(one, whole_at, self._version)))
+
+        never = "was never published: run `staged-assets run` first"
+        found.problems.update({model: f"{model} {never}" for model in wanted if model not in there})
+        models = [model for model in wanted if model in there]
+        if audited:
+            side_by_side(self._session.connection, control.rows(self._session.connection, models), check)
+        else:
+            # What has changed is looked at, or nothing has: another connection costs more than it saves.
+            for model in models:
+                check(model, self._session.connection)
         control.record_checks(self._session.connection, records, at)
         return found
 
@@ -152,13 +162,14 @@ class Verification:
         )
 
     def _results(
-        self, model: str, names: Collection[str], of_part: Collection[str], queries: Mapping[str, str],
-        changes: Changes | None, audited: Sequence[Checked], refreshes: Any, problems: dict[str, str],
+        self, connection: DuckDBPyConnection, model: str, names: Collection[str], of_part: Collection[str],
+        queries: Mapping[str, str], changes: Changes | None, audited: Sequence[Checked], refreshes: Any,
+        problems: dict[str, str],
     ) -> Iterator[Checked]:  # fmt: skip
         for name in sorted(set(names) & queries.keys()):
             part = changes.part if changes and name in of_part else None
             try:
-                yield self._tested(self._tests[name], queries[name], part)
+                yield self._tested(connection, self._tests[name], queries[name], part)
             except duckdb.Error as error:
                 problems[model] = f"check {name} could not run: {without_values(str(error))}"
         others = set(names) - self._tests.keys()
@@ -171,17 +182,16 @@ class Verification:
             ):
                 if listed:
                     found = () if part else audited
-                    connection, dataset = self._session.connection, dataset_of(model)
-                    yield from self._tables.evaluate(connection, dataset, listed, part, found, refreshes)
+                    yield from self._tables.evaluate(connection, dataset_of(model), listed, part, found, refreshes)
         except duckdb.Error as error:
             problems[model] = f"the checks of {model} could not run: {without_values(str(error))}"
 
-    def _tested(self, test: DataTest, query: str, part: Part | None) -> Checked:
+    def _tested(self, connection: DuckDBPyConnection, test: DataTest, query: str, part: Part | None) -> Checked:
         """A data test, on all of its model or on what has changed of it."""
         started = time.perf_counter()
         looked_at = query.replace(test.relation, part.rows) if part else query
-        failing = self._number(f"select count(*) from ({looked_at})")
-        rows = self._number(f"select count(*) from staged.{test.model}")
+        sql = f"select (select count(*) from ({looked_at})), (select count(*) from staged.{test.model})"
+        ((failing, rows),) = connection.execute(sql).fetchall()
         return Checked(
             test.name,
             "passed" if not failing else test.status,
@@ -190,15 +200,15 @@ class Verification:
             seconds=time.perf_counter() - started,
             column=test.column,
             message=f"{failing} of {rows} rows" if test.column else f"{failing} found in {rows} rows",
-            sample=self._sample(test, query) if failing else (),
+            sample=self._sample(connection, test, query) if failing else (),
             query=query,
         )
 
-    def _sample(self, test: DataTest, query: str) -> tuple[Mapping[str, str], ...]:
+    def _sample(self, connection: DuckDBPyConnection, test: DataTest, query: str) -> tuple[Mapping[str, str], ...]:
         """Raw row ids alone: values would have to be masked."""
         if test.column is None or "_raw_row_id" not in self._project.models[test.model]["columns"]:
             return ()
-        found = self._session.connection.execute(
+        found = connection.execute(
             f"""
             select checked._raw_row_id from staged.{test.model} as checked
             where exists (
@@ -208,6 +218,3 @@ class Verification:
             """
         ).fetchall()
         return tuple({"raw_row_id": row_id} for (row_id,) in found)
-
-    def _number(self, sql: str) -> int:
-        return int(self._session.connection.execute(sql).fetchall()[0][0])

@@ -106,8 +106,8 @@ class TableChecks:
         return [column for column, _ in REFERENCES.get(dataset, ())]
 
     def refreshes(self, connection: DuckDBPyConnection) -> Refreshes:
-        """What the refreshes of all datasets were, read when it is first needed."""
-        return Refreshes(connection)
+        """What the refreshes of all datasets were."""
+        return Refreshes(connection).read()
 
     def evaluate(
         self, connection: DuckDBPyConnection, dataset: str, names: Collection[str], part: Part | None = None,

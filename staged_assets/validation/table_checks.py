@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -55,6 +56,11 @@ class Refreshes:
     def of(self, dataset: str) -> list[tuple[datetime, str, int]]:
         """When (UTC), in which mode, and how many rows: the last of each mode."""
         return self._all.get(dataset, [])
+
+    def read(self) -> Self:
+        """Read them now: then other threads may ask, too."""
+        _ = self._all
+        return self
 
     @cached_property
     def _all(self) -> dict[str, list[tuple[datetime, str, int]]]:

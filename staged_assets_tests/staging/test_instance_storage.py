@@ -1,6 +1,9 @@
 """Dagster's event log with connections that are kept: the same as Dagster's own reads and writes."""
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -66,12 +69,51 @@ def test_after_a_wipe_it_begins_anew(instance: dg.DagsterInstance) -> None:
     assert _logs(instance.event_log_storage, dg.materialize([stored], instance=instance).run_id) != []
 
 
-def test_migrations_are_loaded_for_a_new_log_alone(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_no_migrations_are_loaded_for_the_log_of_a_run(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     run_id = dg.materialize([stored], instance=instance).run_id
     another = EventLogStorage(str(tmp_path / "history" / "runs"))
     with patch.object(SqliteEventLogStorage, "_initdb", side_effect=AssertionError("it is made already")):
         assert _logs(another, run_id) == _logs(instance.event_log_storage, run_id)
-    assert _logs(another, "new") == []
+        assert _logs(another, "new") == []
+
+
+def _schema(storage: SqliteEventLogStorage, run_id: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(storage.path_for_shard(run_id))) as log:
+        asked = "pragma journal_mode", "from sqlite_master", "from alembic_version"
+        found = [log.execute(ask if ask.startswith("pragma") else f"select * {ask}").fetchall() for ask in asked]
+    # Where in the file a table begins says nothing of it.
+    return [row[:3] + row[4:] for rows in found for row in sorted(rows, key=str)]
+
+
+def _names(storage: SqliteEventLogStorage, run_id: str) -> set[str]:
+    return {row[1] for row in _schema(storage, run_id) if len(row) > 1}
+
+
+def test_a_new_log_is_as_dagsters_own_makes_it(tmp_path: Path) -> None:
+    own = SqliteEventLogStorage(str(tmp_path / "own"))
+    mine = EventLogStorage(str(tmp_path / "mine"))
+    assert _logs(own, "new") == _logs(mine, "new") == []
+    assert _schema(mine, "new") == _schema(own, "new")
+    assert len(_schema(mine, "new")) > 20
+
+
+@pytest.mark.parametrize("done", ["", "create table alembic_version (version_num varchar(32) primary key)"])
+def test_a_log_that_was_half_made_is_made_wholly(tmp_path: Path, done: str) -> None:
+    storage = EventLogStorage(str(tmp_path))
+    with closing(sqlite3.connect(storage.path_for_shard("new"))) as log:
+        log.execute(done)
+    assert _logs(storage, "new") == []
+    own = SqliteEventLogStorage(str(tmp_path / "own"))
+    assert _logs(own, "new") == []
+    assert _names(storage, "new") == _names(own, "new")
+
+
+def test_several_make_a_log_at_the_same_time(tmp_path: Path) -> None:
+    storages = [EventLogStorage(str(tmp_path)) for _ in range(4)]
+    for number in range(20):
+        with ThreadPoolExecutor(len(storages)) as pool:
+            found = list(pool.map(lambda storage: _logs(storage, f"run{number}"), storages))  # noqa: B023
+        assert found == [[]] * len(storages)
 
 
 def test_events_of_a_batch_are_stored_together_or_not_at_all(instance: dg.DagsterInstance) -> None:
