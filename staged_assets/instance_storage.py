@@ -1,7 +1,8 @@
 """Dagster's SQLite storage with connections that are kept.
 
-Dagster's own opens an event log anew for each statement, with a new SQLAlchemy engine that has to compile the statement
-anew, and closes it, which writes the whole journal back.
+Dagster's own opens a database anew for each statement, with a new SQLAlchemy engine that has to compile the statement
+anew, and closes it, which writes the whole journal back. And whenever a process or a sensor's tick makes an instance,
+Dagster's own loads all migrations of each database, only to find that it has its tables: two thirds of a tick.
 """
 
 import os
@@ -10,12 +11,21 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import create_db_conn_string
+from dagster._core.storage.sqlite_storage import (
+    DagsterSqliteStorage,
+    _event_logs_directory,
+    _runs_directory,
+    _schedule_directory,
+)
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 
 #: Event logs kept open at once: the index, and those of the last runs.
@@ -125,10 +135,70 @@ class EventLogStorage(SqliteEventLogStorage):
                 engine.dispose()
 
 
-def _is_made(engine: Engine) -> bool:
-    """Whether a log has all of its tables: the version is written last, in one transaction."""
+class _Kept:
+    """A database with one engine for all connections; migrations are loaded only where its tables are not there yet."""
+
+    #: the name of its file, and a table that is made after its version
+    _file: str
+    _last_table = "alembic_version"
+    _conn_string: str
+
+    @classmethod
+    def from_local(cls, base_dir: str, inst_data: Any = None) -> Any:
+        """As Dagster's own."""
+        Path(base_dir).mkdir(parents=True, exist_ok=True)
+        kept: Any = cls(create_db_conn_string(base_dir, cls._file), inst_data)  # type: ignore[call-arg]
+        if _is_made(kept.engine, cls._last_table):
+            return kept
+        kept.dispose()
+        return super().from_local(base_dir, inst_data)  # type: ignore[misc]
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection, in a transaction."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        engine = self.__dict__.pop("engine", None)
+        if engine is not None:
+            engine.dispose()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Made at its first use. It has as many connections as there are threads that use it at once."""
+        return create_engine(self._conn_string, connect_args={"timeout": BUSY_TIMEOUT}, max_overflow=-1)
+
+
+class ScheduleStorage(_Kept, SqliteScheduleStorage):
+    """Sensors, schedules and their ticks."""
+
+    _file = "schedules"
+
+
+class RunStorage(_Kept, SqliteRunStorage):
+    """Runs, and what daemons remember.
+
+    Attributes:
+        schedules: closed with it: Dagster closes an instance's runs and events, and forgets its schedules.
+    """
+
+    _file = "runs"
+    _last_table = "instance_info"
+    schedules: ScheduleStorage | None = None
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        super().dispose()
+        if self.schedules is not None:
+            self.schedules.dispose()
+
+
+def _is_made(engine: Engine, last_table: str = "alembic_version") -> bool:
+    """Whether a database has all of its tables: its version is written after all but the last, in one transaction."""
     with engine.connect() as connection:
-        return inspect(connection).has_table("alembic_version") and bool(
+        return {"alembic_version", last_table} <= set(inspect(connection).get_table_names()) and bool(
             connection.execute(text("select count(*) from alembic_version")).scalar()
         )
 
@@ -156,10 +226,16 @@ class SqliteStorage(DagsterSqliteStorage):
     """Dagster's storage of runs, events and schedules in SQLite files, for `dagster.yaml`. Needs `base_dir`."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
-        super().__init__(base_dir, inst_data=inst_data)
+        # Not Dagster's own, which would make its own storages first.
+        super(DagsterSqliteStorage, self).__init__()
         # The events that announce what a run is going to do are written together: Dagster reads this each time.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
-        self._event_log_storage = EventLogStorage(self._event_log_storage._base_dir)
+        self.base_dir = base_dir
+        self._inst_data = inst_data
+        runs = RunStorage.from_local(_runs_directory(base_dir))
+        runs.schedules = ScheduleStorage.from_local(_schedule_directory(base_dir))
+        self._run_storage, self._schedule_storage = runs, runs.schedules
+        self._event_log_storage = EventLogStorage(_event_logs_directory(base_dir))
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "SqliteStorage":

@@ -1,5 +1,6 @@
-"""Dagster's event log with connections that are kept: the same as Dagster's own reads and writes."""
+"""Dagster's storage with connections that are kept: the same as Dagster's own reads and writes."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,10 @@ from unittest.mock import patch
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from staged_assets.instance_storage import OPEN_LOGS, EventLogStorage
+from staged_assets.instance_storage import OPEN_LOGS, EventLogStorage, SqliteStorage
 from staged_assets.settings import PACKAGE
 
 
@@ -75,6 +77,49 @@ def test_no_migrations_are_loaded_for_the_log_of_a_run(instance: dg.DagsterInsta
     with patch.object(SqliteEventLogStorage, "_initdb", side_effect=AssertionError("it is made already")):
         assert _logs(another, run_id) == _logs(instance.event_log_storage, run_id)
         assert _logs(another, "new") == []
+
+
+def _open_files(folder: Path) -> list[str]:
+    links = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+    return [link for link in links if link.startswith(str(folder))]
+
+
+def test_no_migrations_are_loaded_for_an_instance_that_is_there(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    run_id = dg.materialize([stored], instance=instance).run_id
+    loading = patch.object(ScriptDirectory, "from_config", side_effect=AssertionError("it is made already"))
+    with loading, dg.DagsterInstance.from_config(str(tmp_path)) as another:
+        run = another.get_run_by_id(run_id)
+        assert run is not None
+        assert run.is_success
+        assert another.get_ticks("sensor", "selector") == []
+        another.add_run_tags(run_id, {"seen": "yes"})
+    reread = instance.get_run_by_id(run_id)
+    assert reread is not None
+    assert reread.tags["seen"] == "yes"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc to list open files")
+def test_an_instance_that_ends_closes_its_databases(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    dg.materialize([stored], instance=instance)
+    instance.dispose()
+    assert _open_files(tmp_path) == []
+
+
+def test_runs_half_made_are_made_wholly(tmp_path: Path) -> None:
+    (tmp_path / "history").mkdir()
+    with closing(sqlite3.connect(tmp_path / "history" / "runs.db")) as runs:
+        runs.execute("create table alembic_version (version_num varchar(32) primary key)")
+    storage = SqliteStorage(str(tmp_path))
+    assert storage.run_storage.get_runs_count() == 0
+    storage.dispose()
+
+
+def test_several_threads_use_an_instance_at_the_same_time(instance: dg.DagsterInstance) -> None:
+    storage = instance.daemon_cursor_storage
+    keys = [f"key{number}" for number in range(90)]
+    with ThreadPoolExecutor(30) as pool:
+        list(pool.map(lambda key: storage.set_cursor_values({key: "seen"}), keys))
+    assert storage.get_cursor_values(set(keys)) == dict.fromkeys(keys, "seen")
 
 
 def _schema(storage: SqliteEventLogStorage, run_id: str) -> list[tuple[Any, ...]]:
