@@ -33,9 +33,24 @@ UNARY = (
     " email_domain is_plain_integer is_plain_decimal is_plain_date is_plain_timestamp is_plain_boolean is_junk_email"
 )
 
+#: of a trimmed text, as the models call them
+OF_TRIMMED = "integer decimal date timestamp email"
+
+#: what the engine's own cast makes of a text, as the models have it in a column
+MOMENT = "case when x like '____-__-__%' then try_cast(x as timestamp) end"
+
+#: those that say of some texts what others say of all, to which they are compared
+DERIVED = {
+    **{f"{kind}_of": f"{kind}_of(trimmed('x'))" for kind in OF_TRIMMED.split()},
+    "is_plain_moment": f'is_plain_moment("x", "{MOMENT}")',
+    "moment_in_utc": f'moment_in_utc("{MOMENT}")',
+    "is_plain_email": "is_plain_email('x')",
+}
+
 #: how each macro is called on the columns `x`, `region` and `_source_system`
 CALLS = {
     **{name: f"{name}('x')" for name in UNARY.split()},
+    **DERIVED,
     "parse_phone": "parse_phone('x', 'region')",
     **{
         f"keyword_value {vocabulary}": f"keyword_value('{vocabulary}', 'x')"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from staged_assets_tests.parsing.macros import CALLS, SOURCES, Macros
+from staged_assets_tests.parsing.macros import CALLS, OF_TRIMMED, SOURCES, Macros
 
 #: one example is a batch of texts, because a query costs more than a value; failures are told apart without shrinking
 BATCH = settings(
@@ -155,6 +155,51 @@ def test_blank_around_a_value_does_not_matter(macros: Macros, texts: list[str], 
     around = [f"\u00a0 \t{text}\u200b\n" for text in texts]
     for macro in ("parse_integer", "parse_decimal", "parse_date", "parse_timestamp", "parse_boolean", "parse_email"):
         assert differences(texts, macros.texts(macro, around, system), macros.texts(macro, texts, system)) == {}
+
+
+DATES = st.one_of(st.dates().map(str), st.dates().map("{0:%d.%m.}{0.year}".format), st.dates().map("{0:%Y%m%d}".format))
+MOMENTS = st.tuples(
+    st.one_of(st.datetimes().map(str), DATES),
+    st.sampled_from(["", " 23:59", "T00:00:00", " 7:05", "Z", "+02:00", " -0930", " 12:34:56.7 Z", " 01:05 PM", " "]),
+).map("".join)
+
+
+@pytest.mark.parametrize("kind", OF_TRIMMED.split())
+def test_the_value_of_a_trimmed_text_is_that_of_the_text(macros: Macros, kind: str) -> None:
+    address = st.from_regex(r"[a-zA-Z0-9._é]{1,8}@[a-zA-Z0-9.-]{1,12}(\.[a-zA-Z]{2,6}|\.info)?", fullmatch=True)
+    valid = {"date": MOMENTS, "timestamp": MOMENTS, "email": address}.get(kind, PLAIN["decimal"][0].map(str))
+
+    @BATCH
+    @given(TEXTS, st.lists(valid, min_size=20), st.sampled_from(SYSTEMS))
+    def check(dirty: list[str], others: list[str], system: str | None) -> None:
+        texts = dirty + others + [f"\u00a0{text}\t" for text in others]
+        expected = macros.texts(f"parse_{kind}", texts, system)
+        assert differences(texts, macros.texts(f"{kind}_of", texts, system), expected) == {}
+
+    check()
+
+
+@BATCH
+@given(TEXTS, st.lists(MOMENTS, min_size=20), st.sampled_from(SYSTEMS))
+def test_a_moment_is_plain_as_a_date_or_as_a_timestamp(
+    macros: Macros, dirty: list[str], moments: list[str], system: str | None
+) -> None:
+    texts = dirty + moments
+    dates, timestamps = (macros.texts(f"is_plain_{kind}", texts) for kind in ("date", "timestamp"))
+    plain = macros.texts("is_plain_moment", texts)
+    assert differences(texts, plain, [a or b for a, b in zip(dates, timestamps, strict=True)]) == {}
+    timed = [text for text, with_time in zip(texts, timestamps, strict=True) if with_time]
+    expected = macros.texts("parse_timestamp", timed, system)
+    assert differences(timed, macros.texts("moment_in_utc", timed, system), expected) == {}
+
+
+@BATCH
+@given(TEXTS, st.lists(st.emails(), min_size=20))
+def test_a_plain_address_is_its_own_value(macros: Macros, dirty: list[str], addresses: list[str]) -> None:
+    texts = dirty + addresses + ["someone@example.com"]
+    plain = [text for text, is_plain in zip(texts, macros.texts("is_plain_email", texts), strict=True) if is_plain]
+    assert "someone@example.com" in plain
+    assert differences(plain, macros.texts("parse_email", plain), plain) == {}
 
 
 @BATCH

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from staged_assets_tests.parsing.macros import CALLS, Macros
+from staged_assets_tests.parsing.macros import CALLS, DERIVED, Macros
 
 VECTOR: Mapping[str, list[list[Any]]] = yaml.safe_load((Path(__file__).parent / "vector.yaml").read_text("utf-8"))
 
@@ -44,7 +44,7 @@ def test_a_macro_gives_what_the_vector_says(macros: Macros, macro: str) -> None:
 
 
 def test_every_macro_is_in_the_vector() -> None:
-    assert set(VECTOR) == set(CALLS)
+    assert set(VECTOR) == CALLS.keys() - DERIVED
 
 
 @pytest.mark.parametrize("macro", TRAPS)

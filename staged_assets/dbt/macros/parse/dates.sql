@@ -10,6 +10,8 @@
                         for the ISO date. A date alone is NULL.
     parse_boolean(x)    true/false, yes/no, y/n, t/f, 1/0, in any case
 
+  `date_of(text)` and `timestamp_of(text)` are the same for a text that is trimmed already.
+
   `date_formats` are in strptime's notation, read strictly: a day or month has one or two digits (two where no separator
   follows or precedes it), %Y four, and nothing may be left over. The commonest forms come first, each by one cheap test.
 -#}
@@ -48,16 +50,11 @@
     date could have; where there are none, the condition is no conjunction, so that the engine casts once. -#}
 {%- macro duckdb__date_in(x, formats) -%}
     {%- if formats -%}
-        {%- set first = [] -%}
-        {%- for format in formats if not format.startswith('%Y-') -%}
-            {%- do first.append(format) -%}
-        {%- endfor -%}
         coalesce(
-            {{ duckdb__formatted_day(x, first) }},
+            {{ duckdb__formatted_day(x, duckdb__not_iso(formats)) }},
             case when {{ duckdb__is_plain_date(x) }} then try_cast({{ x }} as date) end,
             {{ duckdb__iso_date(x) }},
-            {{ bind('written', trimmed(x), 'coalesce(' ~ duckdb__iso_date('written') ~ ', '
-                ~ duckdb__formatted_day('written', formats) ~ ', ' ~ duckdb__day_of_moment('written', formats) ~ ')') }}
+            {{ bind('written', trimmed(x), duckdb__trimmed_date_in('written', formats)) }}
         )
     {%- else -%}
         case
@@ -66,6 +63,33 @@
             when {{ x }} is not null
                 then coalesce({{ duckdb__iso_date(x) }}, {{ bind('written', trimmed(x), duckdb__iso_date('written')) }})
         end
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro duckdb__not_iso(formats) -%}
+    {%- set found = [] -%}
+    {%- for format in formats if not format.startswith('%Y-') -%} {%- do found.append(format) -%} {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro -%}
+
+{%- macro date_of(text, system='_source_system') -%}
+    {{ adapter.dispatch('date_of', 'staged_assets')(text, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__date_of(text, system) -%}
+    {{ by_system(text, system, 'date_formats', [], duckdb__trimmed_date_in) }}
+{%- endmacro -%}
+
+{%- macro duckdb__trimmed_date_in(text, formats) -%}
+    {%- if formats -%}
+        coalesce(
+            {{ duckdb__formatted_day(text, duckdb__not_iso(formats)) }},
+            {{ duckdb__iso_date(text) }},
+            {{ duckdb__formatted_day(text, formats) }},
+            {{ duckdb__day_of_moment(text, formats) }}
+        )
+    {%- else -%}
+        {{ duckdb__iso_date(text) }}
     {%- endif -%}
 {%- endmacro -%}
 
@@ -80,8 +104,9 @@
 
 {#- The date before a time, or of a format that holds a time itself. -#}
 {%- macro duckdb__day_of_moment(text, formats) -%}
-    {{ bind('day', "regexp_replace(" ~ text ~ ", '" ~ time_pattern() ~ "$', '')", duckdb__agreed(
-        duckdb__readings('day', formats, timed=false) + duckdb__readings(text, formats, timed=true), 'date')) }}
+    {%- set day = "regexp_replace(" ~ text ~ ", '" ~ time_pattern() ~ "$', '')" -%}
+    {{ duckdb__agreed(
+        duckdb__readings(day, formats, timed=false) + duckdb__readings(text, formats, timed=true), 'date') }}
 {%- endmacro -%}
 
 {#- What each format with (or without) a time makes of the text: a list of expressions. -#}
@@ -126,12 +151,17 @@
     {{ pattern | join }}
 {%- endmacro -%}
 
-{%- macro is_plain_date(x) -%}
-    {{ adapter.dispatch('is_plain_date', 'staged_assets')(x) }}
+{#- `reading`: SQL for what the engine's own cast makes of a text of that length, where it is known. -#}
+{%- macro is_plain_date(x, reading=none) -%}
+    {{ adapter.dispatch('is_plain_date', 'staged_assets')(x, reading) }}
 {%- endmacro -%}
 
-{%- macro duckdb__is_plain_date(x) -%}
-    case when {{ x }} like '____-__-__' then coalesce(try_cast({{ x }} as date)::varchar = {{ x }}, false) else false end
+{%- macro duckdb__is_plain_date(x, reading=none) -%}
+    {%- if reading -%}
+        coalesce({{ reading }}::varchar = {{ x }}, false)
+    {%- else -%}
+        case when {{ x }} like '____-__-__' then coalesce(try_cast({{ x }} as date)::varchar = {{ x }}, false) else false end
+    {%- endif -%}
 {%- endmacro -%}
 
 {%- macro parse_timestamp(x, system='_source_system') -%}
@@ -139,28 +169,43 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_timestamp(x, system) -%}
+    {{ duckdb__timestamp(x, system, bind('written', trimmed(x), duckdb__other_timestamp('written', system))) }}
+{%- endmacro -%}
+
+{%- macro timestamp_of(text, system='_source_system') -%}
+    {{ adapter.dispatch('timestamp_of', 'staged_assets')(text, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__timestamp_of(text, system) -%}
+    {{ duckdb__timestamp(text, system, duckdb__other_timestamp(text, system)) }}
+{%- endmacro -%}
+
+{%- macro duckdb__other_timestamp(text, system) -%}
+    coalesce({{ duckdb__written_timestamp(text, system) }}, {{ duckdb__formatted_timestamp(text, system) }})
+{%- endmacro -%}
+
+{%- macro duckdb__timestamp(x, system, otherwise) -%}
     {%- set moment = iso_date_pattern() ~ '[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?' -%}
     case
         when regexp_full_match({{ x }}, '{{ moment }}') then
-            {{ by_system('try_cast(' ~ x ~ ' as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) }}
+            {{ duckdb__moment_in_utc('try_cast(' ~ x ~ ' as timestamp)', system) }}
         when regexp_full_match({{ x }}, '{{ moment }}Z') then try_cast({{ x }} as timestamp)
         when regexp_full_match({{ x }}, '{{ moment }}[+-](?:0[0-9]|1[0-4]):[0-5][0-9]') then
             {{ duckdb__representable('try_cast(' ~ x ~ ' as timestamptz)') }}
-        when {{ x }} is not null then {{ bind('written', trimmed(x), 'coalesce('
-            ~ duckdb__written_timestamp('written', system) ~ ', ' ~ duckdb__formatted_timestamp('written', system) ~ ')') }}
+        when {{ x }} is not null then {{ otherwise }}
     end
 {%- endmacro -%}
 
 {#- A date, ISO or in one of the system's formats, then an ISO time. -#}
 {%- macro duckdb__written_timestamp(text, system) -%}
-    {%- set parts = "regexp_extract(" ~ text ~ ", '^(.*)[T ](" ~ iso_time_pattern() ~ ")(?: ?("
-        ~ iso_zone_pattern() ~ "))?$', ['day', 'clock', 'zone'])" -%}
+    {%- set pattern = '(.*)[T ](' ~ iso_time_pattern() ~ ')(?: ?(' ~ iso_zone_pattern() ~ '))?' -%}
+    {%- set parts = "regexp_extract(" ~ text ~ ", '^" ~ pattern ~ "$', ['day', 'clock', 'zone'])" -%}
     {%- set day = by_system('parts.day', system, 'date_formats', [], duckdb__iso_day) -%}
     {%- set clock = "parts.clock || case when strlen(parts.clock) = 5 then ':00' else '' end" -%}
-    {%- set naive = by_system('try_cast(moment as timestamp)', system, 'time_zone', 'UTC', duckdb__in_utc) -%}
+    {%- set naive = duckdb__moment_in_utc('try_cast(moment as timestamp)', system) -%}
     {%- set offset = duckdb__representable('try_cast(moment || parts.zone as timestamptz)') -%}
-    {{ bind('parts', parts, bind('moment', day ~ " || ' ' || " ~ clock,
-        "case when parts.zone = '' then " ~ naive ~ " else " ~ offset ~ " end")) }}
+    case when regexp_full_match({{ text }}, '{{ pattern }}') then {{ bind('parts', parts, bind('moment',
+        day ~ " || ' ' || " ~ clock, "case when parts.zone = '' then " ~ naive ~ " else " ~ offset ~ " end")) }} end
 {%- endmacro -%}
 
 {%- macro duckdb__iso_day(day, formats) -%}
@@ -173,7 +218,7 @@
 {#- What the formats that hold a time themselves give. -#}
 {%- macro duckdb__formatted_timestamp(text, system) -%}
     {%- set moment = by_system(text, system, 'date_formats', [], duckdb__formatted_moment) -%}
-    {{ by_system(moment, system, 'time_zone', 'UTC', duckdb__in_utc) }}
+    {{ duckdb__moment_in_utc(moment, system) }}
 {%- endmacro -%}
 
 {%- macro duckdb__formatted_moment(text, formats) -%}
@@ -184,7 +229,13 @@
     {%- if zone == 'UTC' -%}
         {{ moment }}
     {%- else -%}
-        {{ duckdb__representable("timezone(" ~ sql_text(zone) ~ ", " ~ moment ~ ")") }}
+        {%- set instant = "timezone(" ~ sql_text(zone) ~ ", " ~ moment ~ ")" -%}
+        {#- Away from the ends of time no zone leads beyond them. -#}
+        case
+            when {{ moment }} between '0002-01-01'::timestamp and '9998-12-31'::timestamp
+                then make_timestamp(epoch_us({{ instant }}))
+            else {{ duckdb__representable(instant) }}
+        end
     {%- endif -%}
 {%- endmacro -%}
 
@@ -192,6 +243,26 @@
 {%- macro duckdb__representable(instant) -%}
     {{ bind('instant', instant, "case when instant between '0001-01-01 00:00:00+00'::timestamptz"
         ~ " and '9999-12-31 23:59:59.999999+00'::timestamptz then make_timestamp(epoch_us(instant)) end") }}
+{%- endmacro -%}
+
+{#- A date, or a date and a time. `reading`: SQL for what the engine's own cast to a timestamp makes of it. -#}
+{%- macro is_plain_moment(x, reading) -%}
+    {{ adapter.dispatch('is_plain_moment', 'staged_assets')(x, reading) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_moment(x, reading) -%}
+    coalesce(
+        case when strlen({{ x }}) = 10 then {{ reading }}::date::varchar else {{ reading }}::varchar end = {{ x }}, false
+    )
+{%- endmacro -%}
+
+{#- A moment that was read from a plain text with a time, in UTC. -#}
+{%- macro moment_in_utc(moment, system='_source_system') -%}
+    {{ adapter.dispatch('moment_in_utc', 'staged_assets')(moment, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__moment_in_utc(moment, system) -%}
+    {{ by_system(moment, system, 'time_zone', 'UTC', duckdb__in_utc) }}
 {%- endmacro -%}
 
 {%- macro is_plain_timestamp(x) -%}

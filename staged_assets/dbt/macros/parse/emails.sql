@@ -5,6 +5,7 @@
 
     parse_email(x)   the address in NFC, its domain in lower case; NULL when not valid. The part before the @ keeps its
                      case, save for the mailbox names of RFC 2142, which have none.
+    email_of(text)   the same for a text that is trimmed already; where `is_plain_email(x)`, the address is the text
     email_domain(x)  the domain of a valid address
 -#}
 
@@ -14,15 +15,30 @@
 
 {%- macro duckdb__parse_email(x) -%}
     case
-        when strlen({{ x }}) <= 64 and regexp_full_match({{ x }}, '[a-z0-9_+-]+(?:[.][a-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*[.])+(?:[a-z]{2,3}|info|shop)')
-            then {{ x }}
-        when contains({{ x }}, '@') then {{ bind('address', 'nfc_normalize(' ~ trimmed(x) ~ ')', duckdb__email_of('address')) }}
+        when {{ duckdb__is_plain_email(x) }} then {{ x }}
+        when contains({{ x }}, '@') then {{ bind('address', 'nfc_normalize(' ~ trimmed(x) ~ ')', duckdb__address('address')) }}
     end
+{%- endmacro -%}
+
+{%- macro is_plain_email(x) -%}
+    {{ adapter.dispatch('is_plain_email', 'staged_assets')(x) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_email(x) -%}
+    (strlen({{ x }}) <= 64 and regexp_full_match({{ x }}, '[a-z0-9_+-]+(?:[.][a-z0-9_+-]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*[.])+(?:[a-z]{2,3}|info|shop)'))
+{%- endmacro -%}
+
+{%- macro email_of(text) -%}
+    {{ adapter.dispatch('email_of', 'staged_assets')(text) }}
+{%- endmacro -%}
+
+{%- macro duckdb__email_of(text) -%}
+    case when contains({{ text }}, '@') then {{ duckdb__address('nfc_normalize(' ~ text ~ ')') }} end
 {%- endmacro -%}
 
 {#- Anything visible outside ASCII may stand before the @, and any letter or number after it. Refused besides: a mark with
     nothing before it, special-use names (IANA), labels that only Punycode may be like, and what is too long. -#}
-{%- macro duckdb__email_of(address) -%}
+{%- macro duckdb__address(address) -%}
     {%- set atom = "[A-Za-z0-9!#$%&''*+/=?^_`{|}~\\x{00A1}-\\x{10FFFF}-]+" -%}
     {%- set inner = '[\\p{L}\\p{M}\\p{N}-]*' -%}
     {%- set special = 'arpa|invalid|local|localhost|onion|test' -%}

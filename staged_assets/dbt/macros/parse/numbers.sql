@@ -8,6 +8,8 @@
     parse_amount(x)      the same, only with a currency sign or code.
     parse_percentage(x)  fraction 0–1 as decimal(18,4): `15%`, `15` and `0.15` are one value, `1` is the whole, `1%` is 0.01.
 
+  `integer_of(text)` and `decimal_of(text)` are the same for a text that is trimmed already.
+
   Groups are set apart by the one of `.` and `,` that is not the decimal mark, an apostrophe, or a (no-break, thin) blank.
   Plain: what the engine itself would write, save that trailing zeros of a fraction do not matter.
 -#}
@@ -26,24 +28,28 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_integer(x, system) -%}
-    {%- set text = pointed(x, system) -%}
     case
         when {{ duckdb__is_plain_integer(x) }} then try_cast({{ x }} as bigint)
-        when {{ x }} is not null then {{ bind('text', trimmed(text),
-            'case when ' ~ duckdb__is_written_integer('text') ~ ' then try_cast(text as bigint) end') }}
+        when {{ x }} is not null then {{ bind('text', trimmed(x), duckdb__integer_of('text', system)) }}
     end
 {%- endmacro -%}
 
-{%- macro duckdb__is_written_integer(text) -%}
-    regexp_full_match({{ text }}, '[+-]?[0-9]+(?:[.]0+)?')
+{%- macro integer_of(text, system='_source_system') -%}
+    {{ adapter.dispatch('integer_of', 'staged_assets')(text, system) }}
 {%- endmacro -%}
 
-{%- macro is_plain_integer(x) -%}
-    {{ adapter.dispatch('is_plain_integer', 'staged_assets')(x) }}
+{%- macro duckdb__integer_of(text, system) -%}
+    {%- set text = pointed(text, system) -%}
+    case when regexp_full_match({{ text }}, '[+-]?[0-9]+(?:[.]0+)?') then try_cast({{ text }} as bigint) end
 {%- endmacro -%}
 
-{%- macro duckdb__is_plain_integer(x) -%}
-    coalesce(try_cast({{ x }} as bigint)::varchar = {{ x }}, false)
+{#- `reading`: SQL for what the engine's own cast makes of it, where that is known. -#}
+{%- macro is_plain_integer(x, reading=none) -%}
+    {{ adapter.dispatch('is_plain_integer', 'staged_assets')(x, reading) }}
+{%- endmacro -%}
+
+{%- macro duckdb__is_plain_integer(x, reading=none) -%}
+    coalesce({{ reading or 'try_cast(' ~ x ~ ' as bigint)' }}::varchar = {{ x }}, false)
 {%- endmacro -%}
 
 {%- macro parse_decimal(x, system='_source_system') -%}
@@ -52,21 +58,34 @@
 
 {%- macro duckdb__parse_decimal(x, system) -%}
     {%- set text = pointed(x, system) -%}
+    {{ duckdb__decimal(text, bind('text', trimmed(text), duckdb__money('text'))) }}
+{%- endmacro -%}
+
+{%- macro decimal_of(text, system='_source_system') -%}
+    {{ adapter.dispatch('decimal_of', 'staged_assets')(text, system) }}
+{%- endmacro -%}
+
+{%- macro duckdb__decimal_of(text, system) -%}
+    {%- set text = pointed(text, system) -%}
+    {{ duckdb__decimal(text, duckdb__money(text)) }}
+{%- endmacro -%}
+
+{%- macro duckdb__decimal(text, otherwise) -%}
     case
         when {{ duckdb__is_pointed_decimal(text) }}
             then case when not ends_with({{ text }}, '.') then try_cast({{ text }} as decimal(18, 4)) end
         when regexp_full_match({{ text }}, '-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:[.][0-9]{1,4})?')
             then try_cast(replace({{ text }}, ',', '') as decimal(18, 4))
-        when {{ x }} is not null then {{ bind('text', trimmed(text), duckdb__money('text')) }}
+        when {{ text }} is not null then {{ otherwise }}
     end
 {%- endmacro -%}
 
-{%- macro is_plain_decimal(x, system='_source_system') -%}
-    {{ adapter.dispatch('is_plain_decimal', 'staged_assets')(x, system) }}
+{%- macro is_plain_decimal(x, system='_source_system', reading=none) -%}
+    {{ adapter.dispatch('is_plain_decimal', 'staged_assets')(x, system, reading) }}
 {%- endmacro -%}
 
-{%- macro duckdb__is_plain_decimal(x, system) -%}
-    ({{ duckdb__is_pointed_decimal(x) }} and not coalesce(ends_with({{ x }}, '.'), false)
+{%- macro duckdb__is_plain_decimal(x, system, reading) -%}
+    ({{ duckdb__is_pointed_decimal(x, reading) }} and not coalesce(ends_with({{ x }}, '.'), false)
         and {{ by_system(x, system, 'decimal_mark', '.', point_is_decimal) }})
 {%- endmacro -%}
 
@@ -75,8 +94,8 @@
 {%- endmacro -%}
 
 {#- A number or, which the callers refuse, one with a point at its end. No conjunction: then the engine casts once. -#}
-{%- macro duckdb__is_pointed_decimal(x) -%}
-    coalesce(starts_with(try_cast({{ x }} as decimal(18, 4))::varchar, {{ x }}), false)
+{%- macro duckdb__is_pointed_decimal(x, reading=none) -%}
+    coalesce(starts_with({{ reading or 'try_cast(' ~ x ~ ' as decimal(18, 4))' }}::varchar, {{ x }}), false)
 {%- endmacro -%}
 
 {%- macro parse_amount(x, system='_source_system') -%}

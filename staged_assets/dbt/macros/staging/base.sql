@@ -11,16 +11,37 @@ to tell versions apart); `_cleansed` (names of the columns whose value cleansing
 {%- set key = raw_columns[0] -%}
 {%- set tagged = columns | selectattr('tagged') | list -%}
 {%- set checked = tagged | selectattr('check') | list %}
+{%- set moments = columns | selectattr('type', 'equalto', 'moment') | map(attribute='name') | list %}
+{%- set with_plain_form = [] %}
+{%- for column in columns if has_plain_form(column) %}{% do with_plain_form.append(column) %}{% endfor %}
 with landed as {{ 'not ' if is_full(dataset) }}materialized (
     {{ landed_rows(dataset, raw_columns) }}
 ),
 
-plain as (
+-- Each cast once: what is plain, and what it says, are both made of it.
+engine_read as (
     select
-        *{% for column in columns if is_plain(column) %},
-        {{ is_plain(column) }} as plain_{{ column.name }}
+        *{% for column in with_plain_form %},
+        {{ engine_reading(column) }} as engine_{{ column.name }}
         {%- endfor %}
     from landed
+),
+
+plain as (
+    select
+        * {% if with_plain_form %}exclude (engine_{{ with_plain_form | map(attribute='name') | join(', engine_') }}){% endif %}
+        {%- for column in with_plain_form %},
+        case when {{ is_plain(column, 'engine_' ~ column.name) }} then engine_{{ column.name }} end as plain_{{ column.name }}
+        {%- endfor %}
+    from engine_read
+),
+
+written as (
+    select
+        *{% for column in with_plain_form if column.type != 'weight' %},
+        case when plain_{{ column.name }} is null then {{ trimmed('raw_' ~ column.name) }} end as text_{{ column.name }}
+        {%- endfor %}
+    from plain
 ),
 
 parsed as (
@@ -29,7 +50,7 @@ parsed as (
         case when landed.raw_{{ key }} is null then {{ malformed_text('landed._extra') }} end as malformed,
         {{ content_hash(raw_columns, 'landed') }} as _content,
         {%- for column in columns %}
-        {{ column_value(column) }} as {{ column.name }},
+        {{ column_value(column, moments) }} as {{ column.name }},
         {%- if column.type == 'country' %}
         {{ column.name }}_match.country_code as country_code,
         {{ column.name }}_match.match as country_match,
@@ -37,7 +58,7 @@ parsed as (
         {{ column.name }}_match.value is not null as knows_{{ column.name }},
         {%- endif %}
         {%- endfor %}
-    from plain as landed
+    from written as landed
     {{ lookups(columns) }}
 ),
 

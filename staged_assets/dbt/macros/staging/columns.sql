@@ -33,31 +33,71 @@ The vocabulary in which a base model is written: what a column is, and what must
 {% endmacro %}
 
 {#-
-SQL: whether the raw text of a column is written as the engine itself writes a value of its type, which is cheaper to see than
-to parse any other form; none for types that have no such form. A moment is a date whose column may as well hold a time.
+The plain form of a type: as the engine itself writes a value of it (an e-mail address: as most are), which is cheaper to see
+than to parse any other form.
+
+    has_plain_form(column)         whether its type has one
+    engine_reading(column)         SQL: what the engine's own cast makes of the raw text, plain or not
+    is_plain(column, reading)      SQL: whether the text is plain, given that
+    plain_value(column)            SQL: the value of `plain_<column>`, the reading of a plain text
+    written_value(column)          SQL: the value where the text is not plain, from `text_<column>`, the trimmed text
+
+The trimmed text is a column of its own: with `bind`, the engine would make the patterns anew for each 2,048 rows of which one
+holds such a text. A moment is a date whose column may as well hold a time: it is read as a timestamp.
 -#}
-{% macro is_plain(column) %}
-    {%- set raw = 'raw_' ~ column.of -%}
-    {{ return({
-        'integer': is_plain_integer(raw), 'decimal': is_plain_decimal(raw), 'weight': is_plain_decimal(raw),
-        'date': is_plain_date(raw), 'moment': '(' ~ is_plain_date(raw) ~ ' or ' ~ is_plain_timestamp(raw) ~ ')',
-    }.get(column.type) if column.tagged else none) }}
+{% macro has_plain_form(column) %}
+    {{ return(column.tagged and column.type in ['integer', 'decimal', 'weight', 'date', 'moment', 'email']) }}
 {% endmacro %}
 
-{#- SQL for the value of a column, from its raw text. -#}
-{% macro column_value(column) %}
-    {%- set engine_type = {'integer': 'bigint', 'decimal': 'decimal(18, 4)', 'date': 'date', 'moment': 'date'}.get(column.type) -%}
-    {%- if engine_type and column.tagged -%}
+{% macro engine_reading(column) %}
+    {%- set raw = 'raw_' ~ column.of -%}
+    {%- if column.type == 'email' -%} {{ return(raw) }} {%- endif -%}
+    {%- set read = 'try_cast(' ~ raw ~ ' as ' ~ {'integer': 'bigint', 'date': 'date', 'moment': 'timestamp'}.get(
+        column.type, 'decimal(18, 4)') ~ ')' -%}
+    {%- set form = {'date': '____-__-__', 'moment': '____-__-__%'}.get(column.type) -%}
+    {{ 'case when ' ~ raw ~ " like '" ~ form ~ "' then " ~ read ~ ' end' if form else read }}
+{% endmacro %}
+
+{% macro is_plain(column, reading) %}
+    {%- set raw = 'raw_' ~ column.of -%}
+    {%- if column.type == 'integer' -%} {{ is_plain_integer(raw, reading) }}
+    {%- elif column.type == 'date' -%} {{ is_plain_date(raw, reading) }}
+    {%- elif column.type == 'moment' -%} {{ is_plain_moment(raw, reading) }}
+    {%- elif column.type == 'email' -%} {{ is_plain_email(raw) }}
+    {%- else -%} {{ is_plain_decimal(raw, reading=reading) }}
+    {%- endif -%}
+{% endmacro %}
+
+{% macro plain_value(column) %}
+    {{- 'cast(plain_' ~ column.name ~ ' as date)' if column.type == 'moment' else 'plain_' ~ column.name -}}
+{% endmacro %}
+
+{#- SQL for the value of a column, from its raw text. `moments`: names of the columns that are moments. -#}
+{% macro column_value(column, moments) %}
+    {%- if has_plain_form(column) and column.type != 'weight' -%}
+        case when plain_{{ column.name }} is not null then {{ plain_value(column) }} else {{ written_value(column) }} end
+    {%- elif column.type == 'timestamp' and column.of in moments -%}
         case
-            when plain_{{ column.name }} then try_cast(landed.raw_{{ column.of }} as {{ engine_type }})
-            else {{ parsed_value(column) }}
+            when plain_{{ column.of }} is not null and length(landed.raw_{{ column.of }}) > 10
+                then {{ moment_in_utc('plain_' ~ column.of, 'landed._source_system') }}
+            else {{ timestamp_of('landed.text_' ~ column.of, 'landed._source_system') }}
         end
     {%- else -%}
         {{ parsed_value(column) }}
     {%- endif -%}
 {% endmacro %}
 
-{#- The same, however it is written. -#}
+{% macro written_value(column) %}
+    {%- set text = 'landed.text_' ~ column.of -%}
+    {%- set type = column.type -%}
+    {%- if type == 'integer' -%} {{ integer_of(text, 'landed._source_system') }}
+    {%- elif type == 'decimal' -%} {{ decimal_of(text, 'landed._source_system') }}
+    {%- elif type == 'email' -%} {{ email_of(text) }}
+    {%- else -%} {{ date_of(text, 'landed._source_system') }}
+    {%- endif -%}
+{% endmacro %}
+
+{#- SQL for the value of any other column, from its raw text. -#}
 {% macro parsed_value(column) %}
     {%- set raw = 'landed.raw_' ~ column.of -%}
     {%- set type = column.type -%}
@@ -70,15 +110,11 @@ to parse any other form; none for types that have no such form. A moment is a da
     {%- elif type == 'text' -%} {{ clean_text(raw) }}
     {%- elif type == 'name' -%} {{ clean_name(raw) }}
     {%- elif type == 'code' -%} {{ clean_code(raw) }}
-    {%- elif type == 'integer' -%} {{ parse_integer(raw) }}
-    {%- elif type == 'decimal' -%} {{ parse_decimal(raw, 'landed._source_system') }}
-    {%- elif type == 'date' or type == 'moment' -%} {{ parse_date(raw, 'landed._source_system') }}
-    {%- elif type == 'timestamp' -%} {{ parse_timestamp(raw, 'landed._source_system') }}
     {%- elif type == 'percentage' -%} {{ parse_percentage(raw, 'landed._source_system') }}
+    {%- elif type == 'timestamp' -%} {{ parse_timestamp(raw, 'landed._source_system') }}
     {%- elif type == 'amount' -%} {{ parse_amount(raw, 'landed._source_system') }}
     {%- elif type == 'weight' -%} {{ parse_weight(raw, 'landed._source_system') }}
     {%- elif type == 'weight_unit' -%} {{ weight_unit(raw) }}
-    {%- elif type == 'email' -%} {{ parse_email(raw) }}
     {%- elif type == 'gtin' -%} {{ parse_gtin(raw) }}
     {%- else -%} {{ exceptions.raise_compiler_error('No column type ' ~ type) }}
     {%- endif -%}
@@ -90,8 +126,8 @@ their text is plain (a comparison of texts costs a cast of every value).
 -#}
 {% macro is_cleansed(column) %}
     {%- set raw = 'raw_' ~ column.of -%}
-    {%- if is_plain(column) -%}
-        {{ raw }} is not null and ({{ column.name }} is null or not plain_{{ column.name }})
+    {%- if has_plain_form(column) and column.type != 'email' -%}
+        {{ raw }} is not null and ({{ column.name }} is null or plain_{{ column.name }} is null)
     {%- elif column.type == 'percentage' -%}
         {{ raw }} is not null and ({{ column.name }} is null or {{ column.name }} is distinct from {{ parse_decimal(raw) }})
     {%- else -%}
