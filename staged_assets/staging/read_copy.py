@@ -1,14 +1,13 @@
 """A copy of the staged tables for analysts: a DuckDB file that no refresh ever waits for.
 
-There are two files and a link. A refresh changes the file that the link does not point to, points the link to it, then
-changes the other: each time only the rows that it changed itself. A reader keeps what it has opened. A file that a
-reader has kept open over a refresh is given up to it (it is gone when the reader closes it) and replaced by a copy of
-the other one, byte by byte: the only thing that costs by the size of all.
+There are two files: the one that readers open, which nobody ever writes, and a spare. A refresh changes the spare, lets
+the two change places by renaming, then changes the other: each time only the rows that it changed itself. A reader keeps
+what it has opened. A spare that a reader has kept open over a refresh is given up to it (it is gone when the reader
+closes it) and replaced by a copy of the other file, byte by byte: the only thing that costs by the size of all.
 """
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -40,7 +39,7 @@ def published_at(
 
 
 class ReadCopy:
-    """The copy at a path, which is a link to one of two files beside it.
+    """The copy at a path.
 
     Args:
         path: what an analyst opens.
@@ -48,7 +47,7 @@ class ReadCopy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._files = [path.with_name(f"{path.stem}.{number}{path.suffix}") for number in (0, 1)]
+        self._spare = path.with_name(f".{path.stem}.spare{path.suffix}")
         self._said = path.with_name(f"{path.stem}.json")
 
     def update(self, connection: DuckDBPyConnection, changes: Mapping[str, str], before: Stamps, after: Stamps) -> None:
@@ -61,25 +60,23 @@ class ReadCopy:
             before, after: the published models, as they were and as they are.
 
         Raises:
-            WarehouseError: it could not be written; what the link points to is good, and older.
+            WarehouseError: it could not be written; what readers open is good, and older.
         """
         stamps = {model: stamp.isoformat() for model, stamp in after.items()}
         if self._is_current(stamps):
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            current = self._current()
-            target = self._files[1] if current == self._files[0] else self._files[0]
-            self._bring(connection, target, current, changes, before, after)
-            self._point_to(target)
+            self._bring(connection, changes, before, after)
+            self._change_places()
             self._say(stamps)
         except (duckdb.Error, OSError) as error:
             raise WarehouseError(
                 f"The read copy {self._path} could not be written: {str(error).partition(chr(10))[0].rstrip('.')}: what"
                 " is there is older and good; free space, or name another place by STAGED_ASSETS_READ_COPY."
             ) from error
-        if current is not None:
-            self._bring_along(connection, current, changes, before, after)
+        if self._spare.exists():
+            self._bring_along(connection, changes, before, after)
 
     def _is_current(self, stamps: Mapping[str, str]) -> bool:
         try:
@@ -87,49 +84,45 @@ class ReadCopy:
         except (OSError, ValueError):
             return False
 
-    def _current(self) -> Path | None:
-        """The file that the link points to."""
-        try:
-            found = self._path.parent / self._path.readlink()
-        except OSError:
-            return None
-        return found if found in self._files and found.exists() else None
-
     def _bring(
-        self, connection: DuckDBPyConnection, target: Path, current: Path | None, changes: Mapping[str, str],
-        before: Stamps, after: Stamps,
-    ) -> None:  # fmt: skip
-        """Change a file to what is published; where there is none, or a reader has it, from a copy of the other one."""
-        if target.exists():
+        self, connection: DuckDBPyConnection, changes: Mapping[str, str], before: Stamps, after: Stamps
+    ) -> None:
+        """Change the spare to what is published; where there is none, or a reader has it, make one from the other."""
+        if self._spare.exists():
             try:
-                return _apply(connection, target, changes, before, after)
+                return _apply(connection, self._spare, changes, before, after)
             except duckdb.Error:
-                self._give_up(target)
-        if current is not None:
-            unfinished = target.with_name(target.name + ".unfinished")
-            shutil.copyfile(current, unfinished)
-            unfinished.replace(target)
-        _apply(connection, target, changes, before, after)
+                self._give_up(self._spare)
+        if self._path.exists():
+            unfinished = self._spare.with_name(self._spare.name + ".unfinished")
+            shutil.copyfile(self._path, unfinished)
+            unfinished.replace(self._spare)
+        _apply(connection, self._spare, changes, before, after)
+
+    def _change_places(self) -> None:
+        """At each moment the path is one whole file, the one or the other."""
+        former = self._spare.with_name(self._spare.name + ".former")
+        former.unlink(missing_ok=True)
+        # Where files can't have two names, or there is none yet, there will be no spare: the next refresh makes one.
+        with contextlib.suppress(OSError):
+            former.hardlink_to(self._path.resolve())
+        self._spare.replace(self._path)
+        if former.exists():
+            former.replace(self._spare)
 
     def _bring_along(
-        self, connection: DuckDBPyConnection, file: Path, changes: Mapping[str, str], before: Stamps, after: Stamps
+        self, connection: DuckDBPyConnection, changes: Mapping[str, str], before: Stamps, after: Stamps
     ) -> None:
-        """Change the other file, too, unless a reader has it."""
+        """Change what readers opened before, too, unless one still has it."""
         try:
-            _apply(connection, file, changes, before, after)
+            _apply(connection, self._spare, changes, before, after)
         except duckdb.Error:
-            self._give_up(file)
+            self._give_up(self._spare)
 
     @staticmethod
     def _give_up(file: Path) -> None:
         for part in (file, file.with_name(file.name + ".wal")):
             part.unlink(missing_ok=True)
-
-    def _point_to(self, target: Path) -> None:
-        link = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        link.unlink(missing_ok=True)
-        link.symlink_to(target.name)
-        link.replace(self._path)
 
     def _say(self, stamps: Mapping[str, str]) -> None:
         unfinished = self._said.with_name(self._said.name + ".unfinished")

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from staged_assets.errors import WarehouseError
+from staged_assets.staging import read_copy
 from staged_assets.staging.read_copy import ReadCopy
 from staged_assets_tests.staged_area import StagedArea, copy_warehouse
 
@@ -78,12 +79,14 @@ def _land(area: StagedArea, *sales: dict[str, str | None]) -> None:
     area.refresh(["sales"])
 
 
+def _files(area: StagedArea) -> list[Path]:
+    """What readers open, and the spare, which may be gone."""
+    return [file for file in (_path(area), _path(area).with_name(".staged_area.spare.duckdb")) if file.exists()]
+
+
 def _expect_the_same(area: StagedArea) -> None:
-    """Both files hold what is published; the one that is not current may be gone."""
-    for number in (0, 1):
-        file = _path(area).with_name(f"staged_area.{number}.duckdb")
-        if not file.exists():
-            continue
+    """Both files hold what is published."""
+    for file in _files(area):
         with duckdb.connect(str(file), read_only=True) as copy:
             tables = [
                 name
@@ -117,8 +120,9 @@ def test_only_what_has_changed_is_written(area: StagedArea) -> None:
     """What somebody has put into a row of the copy stays there until that row changes."""
     _land(area, *map(_sale, range(50)))
     _land(area, _sale(50))
-    for number in (0, 1):
-        with duckdb.connect(str(_path(area).with_name(f"staged_area.{number}.duckdb"))) as copy:
+    assert len(_files(area)) == 2
+    for file in _files(area):
+        with duckdb.connect(str(file)) as copy:
             copy.execute("update staged.stg_sales set quantity = 77 where sale_id in (1, 2)")
     _land(area, _sale(2, 5))
     with _open(area) as copy:
@@ -137,10 +141,65 @@ def test_readers_stop_no_refresh_and_each_keeps_what_it_has_opened(area: StagedA
         notebook.close()
     _land(area, _sale(1, 9))
     _expect_the_same(area)
-    assert len(list(_path(area).parent.glob("*.duckdb"))) <= 3
+    assert sorted(_path(area).parent.glob("*.duckdb*")) == sorted(_files(area))
 
 
-@pytest.mark.parametrize("step", ["_bring", "_point_to", "_say", "_bring_along"])
+def test_a_refresh_never_writes_what_a_reader_is_about_to_open(area: StagedArea) -> None:
+    """A reader that has looked where the file is, and opens it later: after any step of a refresh."""
+    _land(area, _sale(1, 1))
+    looked = _path(area).resolve()
+    failed: list[str] = []
+    steps: list[str] = []
+
+    def opened(step: str) -> None:
+        steps.append(step)
+        command = [sys.executable, "-c", _READER, str(looked)]
+        reader = subprocess.run(command, input=SALES, capture_output=True, text=True)
+        if reader.returncode:
+            failed.append(f"{step}: {reader.stderr}")
+
+    def watched(name: str) -> Any:
+        do = getattr(read_copy, name)
+
+        def watching(*args: Any) -> None:
+            opened(f"before {name}")
+            do(*args)
+            opened(f"after {name}")
+
+        return watching
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("_apply", "_bring_models"):
+            patched.setattr(read_copy, name, watched(name))
+        for quantity in (2, 3):
+            _land(area, _sale(1, quantity))
+    assert len(steps) == 16
+    assert failed == []
+
+
+def test_a_file_that_was_made_as_a_link_is_taken_over(area: StagedArea) -> None:
+    _land(area, _sale(1, 1))
+    other = _path(area).with_name("staged_area.0.duckdb")
+    _path(area).rename(other)
+    _path(area).symlink_to(other.name)
+    for quantity in (2, 3):
+        _land(area, _sale(1, quantity))
+        assert not _path(area).is_symlink()
+        _expect_the_same(area)
+
+
+def test_where_a_file_can_not_have_two_names_a_copy_is_made(area: StagedArea, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    for quantity in (1, 2, 3):
+        _land(area, _sale(1, quantity))
+        _expect_the_same(area)
+        assert _files(area) == [_path(area)]
+
+
+@pytest.mark.parametrize("step", ["_bring", "_change_places", "_say", "_bring_along"])
 def test_what_was_left_half_done_is_mended_by_the_next_refresh(
     area: StagedArea, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
