@@ -84,9 +84,7 @@ class ReadCopy:
         except (OSError, ValueError):
             return False
 
-    def _bring(
-        self, connection: DuckDBPyConnection, changes: Mapping[str, str], before: Stamps, after: Stamps
-    ) -> None:
+    def _bring(self, connection: DuckDBPyConnection, changes: Mapping[str, str], before: Stamps, after: Stamps) -> None:
         """Change the spare to what is published; where there is none, or a reader has it, make one from the other."""
         if self._spare.exists():
             try:
