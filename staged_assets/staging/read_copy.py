@@ -1,9 +1,9 @@
 """A copy of the staged tables for analysts: a DuckDB file that no refresh ever waits for.
 
 There are two files: the one that readers open, which nobody ever writes, and a spare. A refresh changes the spare, lets
-the two change places by renaming, then changes the other: each time only the rows that it changed itself. A reader keeps
-what it has opened. A spare that a reader has kept open over a refresh is given up to it (it is gone when the reader
-closes it) and replaced by a copy of the other file, byte by byte: the only thing that costs by the size of all.
+the two change places by renaming, then changes the other: each time only the rows that it changed itself. A reader
+keeps what it has opened. A spare that a reader has kept open over a refresh is given up to it (it is gone when the
+reader closes it) and replaced by a copy of the other file, byte by byte: the only thing that costs by the size of all.
 """
 
 import contextlib
