@@ -90,7 +90,7 @@ class ReadCopy:
             try:
                 return _apply(connection, self._spare, changes, before, after)
             except duckdb.Error:
-                self._give_up(self._spare)
+                self._give_up()
         if self._path.exists():
             unfinished = self._spare.with_name(self._spare.name + ".unfinished")
             shutil.copyfile(self._path, unfinished)
@@ -115,11 +115,10 @@ class ReadCopy:
         try:
             _apply(connection, self._spare, changes, before, after)
         except duckdb.Error:
-            self._give_up(self._spare)
+            self._give_up()
 
-    @staticmethod
-    def _give_up(file: Path) -> None:
-        for part in (file, file.with_name(file.name + ".wal")):
+    def _give_up(self) -> None:
+        for part in (self._spare, self._spare.with_name(self._spare.name + ".wal")):
             part.unlink(missing_ok=True)
 
     def _say(self, stamps: Mapping[str, str]) -> None:

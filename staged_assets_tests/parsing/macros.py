@@ -30,19 +30,19 @@ SOURCES: dict[str, dict[str, Any]] = {
 UNARY = (
     "is_blank clean_text clean_name clean_code slug lookup_key parse_integer parse_decimal parse_amount"
     " parse_percentage parse_date parse_timestamp parse_boolean parse_weight weight_unit parse_gtin parse_email"
-    " email_domain is_plain_integer is_plain_decimal is_plain_date is_plain_timestamp is_plain_boolean is_junk_email"
+    " email_domain is_plain_integer is_plain_decimal is_plain_boolean is_junk_email"
 )
 
 #: of a trimmed text, as the models call them
-OF_TRIMMED = "integer decimal date timestamp email"
+OF_TRIMMED = "integer decimal email"
 
 #: what the engine's own cast makes of a text, as the models have it in a column
+DAY = "case when x like '____-__-__' then try_cast(x as date) end"
 MOMENT = "case when x like '____-__-__%' then try_cast(x as timestamp) end"
 
 #: those that say of some texts what others say of all, to which they are compared
 DERIVED = {
     **{f"{kind}_of": f"{kind}_of(trimmed('x'))" for kind in OF_TRIMMED.split()},
-    "is_plain_moment": f'is_plain_moment("x", "{MOMENT}")',
     "moment_in_utc": f'moment_in_utc("{MOMENT}")',
     "is_plain_email": "is_plain_email('x')",
 }
@@ -51,6 +51,8 @@ DERIVED = {
 CALLS = {
     **{name: f"{name}('x')" for name in UNARY.split()},
     **DERIVED,
+    "is_plain_date": f'is_plain_date("x", "{DAY}")',
+    "is_plain_moment": f'is_plain_moment("x", "{MOMENT}")',
     "parse_phone": "parse_phone('x', 'region')",
     **{
         f"keyword_value {vocabulary}": f"keyword_value('{vocabulary}', 'x')"

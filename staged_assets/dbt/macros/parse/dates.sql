@@ -43,33 +43,7 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_date(x, system) -%}
-    {{ by_system(x, system, 'date_formats', [], duckdb__date_in) }}
-{%- endmacro -%}
-
-{#- A cast that fails costs ten times one that does not: where there are formats, they come first, save those that an ISO
-    date could have; where there are none, the condition is no conjunction, so that the engine casts once. -#}
-{%- macro duckdb__date_in(x, formats) -%}
-    {%- if formats -%}
-        coalesce(
-            {{ duckdb__formatted_day(x, duckdb__not_iso(formats)) }},
-            case when {{ duckdb__is_plain_date(x) }} then try_cast({{ x }} as date) end,
-            {{ duckdb__iso_date(x) }},
-            {{ bind('written', trimmed(x), duckdb__trimmed_date_in('written', formats)) }}
-        )
-    {%- else -%}
-        case
-            when coalesce(try_cast({{ x }} as date)::varchar = {{ x }}, false)
-                then case when strlen({{ x }}) = 10 then try_cast({{ x }} as date) end
-            when {{ x }} is not null
-                then coalesce({{ duckdb__iso_date(x) }}, {{ bind('written', trimmed(x), duckdb__iso_date('written')) }})
-        end
-    {%- endif -%}
-{%- endmacro -%}
-
-{%- macro duckdb__not_iso(formats) -%}
-    {%- set found = [] -%}
-    {%- for format in formats if not format.startswith('%Y-') -%} {%- do found.append(format) -%} {%- endfor -%}
-    {{ return(found) }}
+    {{ bind('written', trimmed(x), duckdb__date_of('written', system)) }}
 {%- endmacro -%}
 
 {%- macro date_of(text, system='_source_system') -%}
@@ -77,13 +51,19 @@
 {%- endmacro -%}
 
 {%- macro duckdb__date_of(text, system) -%}
-    {{ by_system(text, system, 'date_formats', [], duckdb__trimmed_date_in) }}
+    {{ by_system(text, system, 'date_formats', [], duckdb__date_in) }}
 {%- endmacro -%}
 
-{%- macro duckdb__trimmed_date_in(text, formats) -%}
+{#- A cast that fails costs ten times one that does not: where there are formats, they come first, save those that an ISO
+    date could have. -#}
+{%- macro duckdb__date_in(text, formats) -%}
     {%- if formats -%}
+        {%- set first = [] -%}
+        {%- for format in formats if not format.startswith('%Y-') -%}
+            {%- do first.append(format) -%}
+        {%- endfor -%}
         coalesce(
-            {{ duckdb__formatted_day(text, duckdb__not_iso(formats)) }},
+            {{ duckdb__formatted_day(text, first) }},
             {{ duckdb__iso_date(text) }},
             {{ duckdb__formatted_day(text, formats) }},
             {{ duckdb__day_of_moment(text, formats) }}
@@ -151,17 +131,13 @@
     {{ pattern | join }}
 {%- endmacro -%}
 
-{#- `reading`: SQL for what the engine's own cast makes of a text of that length, where it is known. -#}
-{%- macro is_plain_date(x, reading=none) -%}
+{#- `reading`: SQL for what the engine's own cast makes of a text of that form. -#}
+{%- macro is_plain_date(x, reading) -%}
     {{ adapter.dispatch('is_plain_date', 'staged_assets')(x, reading) }}
 {%- endmacro -%}
 
-{%- macro duckdb__is_plain_date(x, reading=none) -%}
-    {%- if reading -%}
-        coalesce({{ reading }}::varchar = {{ x }}, false)
-    {%- else -%}
-        case when {{ x }} like '____-__-__' then coalesce(try_cast({{ x }} as date)::varchar = {{ x }}, false) else false end
-    {%- endif -%}
+{%- macro duckdb__is_plain_date(x, reading) -%}
+    coalesce({{ reading }}::varchar = {{ x }}, false)
 {%- endmacro -%}
 
 {%- macro parse_timestamp(x, system='_source_system') -%}
@@ -169,7 +145,7 @@
 {%- endmacro -%}
 
 {%- macro duckdb__parse_timestamp(x, system) -%}
-    {{ duckdb__timestamp(x, system, bind('written', trimmed(x), duckdb__other_timestamp('written', system))) }}
+    {{ bind('written', trimmed(x), duckdb__timestamp_of('written', system)) }}
 {%- endmacro -%}
 
 {%- macro timestamp_of(text, system='_source_system') -%}
@@ -177,22 +153,15 @@
 {%- endmacro -%}
 
 {%- macro duckdb__timestamp_of(text, system) -%}
-    {{ duckdb__timestamp(text, system, duckdb__other_timestamp(text, system)) }}
-{%- endmacro -%}
-
-{%- macro duckdb__other_timestamp(text, system) -%}
-    coalesce({{ duckdb__written_timestamp(text, system) }}, {{ duckdb__formatted_timestamp(text, system) }})
-{%- endmacro -%}
-
-{%- macro duckdb__timestamp(x, system, otherwise) -%}
     {%- set moment = iso_date_pattern() ~ '[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]{1,9})?' -%}
     case
-        when regexp_full_match({{ x }}, '{{ moment }}') then
-            {{ duckdb__moment_in_utc('try_cast(' ~ x ~ ' as timestamp)', system) }}
-        when regexp_full_match({{ x }}, '{{ moment }}Z') then try_cast({{ x }} as timestamp)
-        when regexp_full_match({{ x }}, '{{ moment }}[+-](?:0[0-9]|1[0-4]):[0-5][0-9]') then
-            {{ duckdb__representable('try_cast(' ~ x ~ ' as timestamptz)') }}
-        when {{ x }} is not null then {{ otherwise }}
+        when regexp_full_match({{ text }}, '{{ moment }}') then
+            {{ duckdb__moment_in_utc('try_cast(' ~ text ~ ' as timestamp)', system) }}
+        when regexp_full_match({{ text }}, '{{ moment }}Z') then try_cast({{ text }} as timestamp)
+        when regexp_full_match({{ text }}, '{{ moment }}[+-](?:0[0-9]|1[0-4]):[0-5][0-9]') then
+            {{ duckdb__representable('try_cast(' ~ text ~ ' as timestamptz)') }}
+        when {{ text }} is not null then
+            coalesce({{ duckdb__written_timestamp(text, system) }}, {{ duckdb__formatted_timestamp(text, system) }})
     end
 {%- endmacro -%}
 
@@ -263,17 +232,6 @@
 
 {%- macro duckdb__moment_in_utc(moment, system) -%}
     {{ by_system(moment, system, 'time_zone', 'UTC', duckdb__in_utc) }}
-{%- endmacro -%}
-
-{%- macro is_plain_timestamp(x) -%}
-    {{ adapter.dispatch('is_plain_timestamp', 'staged_assets')(x) }}
-{%- endmacro -%}
-
-{%- macro duckdb__is_plain_timestamp(x) -%}
-    case
-        when {{ x }} like '____-__-__ __:__:__%' then coalesce(try_cast({{ x }} as timestamp)::varchar = {{ x }}, false)
-        else false
-    end
 {%- endmacro -%}
 
 {%- macro parse_boolean(x) -%}
