@@ -57,6 +57,7 @@ class DataTest:
         column: that it is about, None where it is about several.
         relation: the model's, as it stands in the test's SQL.
         status: what the test is when it finds something.
+        kind: the generic test that it is one of.
     """
 
     name: str
@@ -65,6 +66,7 @@ class DataTest:
     column: str | None = None
     relation: str = ""
     status: Status = "failed"
+    kind: str | None = None
 
 
 class StagingProject:
@@ -223,6 +225,7 @@ class StagingProject:
                 node["column_name"],
                 self.unqualified(nodes[node["attached_node"]]["relation_name"]),
                 "warned" if str(node["config"]["severity"]).lower() == "warn" else "failed",
+                node.get("test_metadata", {}).get("name"),
             )
             for node in nodes.values()
             if node["resource_type"] == "test" and node.get("attached_node")

@@ -21,12 +21,12 @@
 {%- endmacro -%}
 
 {%- macro duckdb__trimmed(x) -%}
-    case when {{ is_trimmed(x) }} then {{ x }} else trim({{ x }}, {{ blank_text() }}) end
+    case when {{ duckdb__is_trimmed(x) }} then {{ x }} else trim({{ x }}, {{ blank_text() }}) end
 {%- endmacro -%}
 
 {#- SQL: whether a text begins and ends with printable ASCII, as most do, which costs little to see. -#}
-{%- macro is_trimmed(x) -%}
-    {{ x }} >= '!' and {{ x }} < chr(127) and right({{ x }}, 1) between '!' and '~'
+{%- macro duckdb__is_trimmed(x) -%}
+    {{ x }} >= '!' and {{ x }} < chr(127) and ({{ x }})[-1] between '!' and '~'
 {%- endmacro -%}
 
 {#- SQL: every character of `blank_characters()`, once. -#}
@@ -59,7 +59,7 @@ it keeps even where the column is not asked for.
             {%- if not modules.re.search('(^|,)[0-9]', var('null_tokens') | join(',')) %}
             when {{ x }} >= '0' and {{ x }} < ':' then false
             {%- endif %}
-            when {{ is_trimmed(x) }} then {{ is_null_text(x) }}
+            when {{ duckdb__is_trimmed(x) }} then {{ is_null_text(x) }}
             else {{ bind('trimmed', 'trim(' ~ x ~ ', ' ~ blank_text() ~ ')', is_null_text('trimmed')) }}
         end,
         true
@@ -79,6 +79,7 @@ it keeps even where the column is not asked for.
 {%- macro duckdb__clean_text(x) -%}
     case
         when {{ is_null_text(x) }} then null
+        when {{ duckdb__is_trimmed(x) }} and nfc_normalize({{ x }}) = {{ x }} then {{ x }}
         when regexp_full_match({{ x }}, '[{{ composed_characters() }}](?:[ {{ composed_characters() }}]*[{{ composed_characters() }}])?') then {{ x }}
         else {{ bind('clean', 'nfc_normalize(' ~ trimmed(x) ~ ')', 'case when not ' ~ is_null_text('clean') ~ ' then clean end') }}
     end

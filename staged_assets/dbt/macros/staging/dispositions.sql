@@ -10,14 +10,29 @@ Rejected rows are set aside first, so that a bad newer version never displaces a
 in the order of their source, then of landing. `by_system`: each source system has its own versions of a key
 (consolidated datasets).
 
-Most keys have one version: only the others are hashed and ranked. Ranking whole rows costs several times as much.
+Most keys have one version: only the others are hashed and ranked, and all else passes through to the table without ever
+being held in memory. Ranking whole rows costs several times as much.
 -#}
 {% macro dispositions(dataset, by_system=false) %}
 {{ config(materialized='audited', dataset=dataset,
     replaces='_landing_id in (select _landing_id from {candidate})') }}
 {%- set state = refresh_state(dataset) -%}
 {%- set chain = '_key, _source_system' if by_system else '_key' -%}
-with judged as materialized (
+with keys as (
+    select
+        _landing_id,
+        count(*) over (partition by {{ chain }}) as rows_of_key
+    from {{ ref('base_' ~ dataset) }}
+    where _key is not null
+),
+
+contested as materialized (
+    select _landing_id
+    from keys
+    where rows_of_key > 1
+),
+
+versions as (
     select
         _raw_row_id,
         _landing_id,
@@ -25,52 +40,23 @@ with judged as materialized (
         _source_updated_at,
         _key,
         _operation,
-        _reject_reasons
-    from {{ ref('base_' ~ dataset) }}
-),
-
-contested as (
-    select {{ chain }}
-    from judged
-    where len(_reject_reasons) = 0
-    group by {{ chain }}
-    having count(*) > 1
-),
-
-versions as (
-    select judged.*
-    from judged
-    where
-        len(judged._reject_reasons) = 0
-        and exists (
-            select 1 from contested
-            where
-                contested._key = judged._key
-                {%- if by_system %}
-                and contested._source_system = judged._source_system
-                {%- endif %}
-        )
-),
-
-contents as (
-    select
-        _landing_id,
         _content
     from {{ ref('base_' ~ dataset) }}
-    where _landing_id in (select versions._landing_id from versions)
+    where
+        _landing_id in (select contested._landing_id from contested)
+        and len(_reject_reasons) = 0
 ),
 
 compared as (
     select
-        versions.*,
+        *,
         _operation = 'upsert'
         and coalesce(lag(_operation) over in_order = 'upsert' and lag(_content) over in_order = _content, false)
             as is_duplicate
     from versions
-    inner join contents on contents._landing_id = versions._landing_id
     window in_order as (
-        partition by {{ chain_columns('versions', by_system) }}
-        order by versions._source_updated_at nulls first, versions._landing_id, versions._raw_row_id
+        partition by {{ chain }}
+        order by _source_updated_at nulls first, _landing_id, _raw_row_id
     )
 ),
 
@@ -88,7 +74,12 @@ ranked as (
 
 decided as (
     select
-        judged.* exclude (_reject_reasons),
+        judged._raw_row_id,
+        judged._landing_id,
+        judged._source_system,
+        judged._source_updated_at,
+        judged._key,
+        judged._operation,
         case when len(judged._reject_reasons) > 0 then 'rejected'
             when judged._operation = 'delete' then 'deleted'
             when ranked.is_duplicate then 'duplicate'
@@ -102,7 +93,7 @@ decided as (
             else ranked.version
         end as version,
         judged._reject_reasons
-    from judged
+    from {{ ref('base_' ~ dataset) }} as judged
     left join ranked on ranked._landing_id = judged._landing_id
 )
 
@@ -130,10 +121,6 @@ left join {{ published_dispositions(dataset) }} as earlier
     on earlier._landing_id = decided._landing_id and earlier.disposition = 'rejected'
 {%- endif %}
 {% endmacro %}
-
-{% macro chain_columns(relation, by_system) -%}
-    {{ relation }}._key{{ ', ' ~ relation ~ '._source_system' if by_system }}
-{%- endmacro %}
 
 {#- A unit test has no published state. -#}
 {% macro has_published_dispositions(dataset) %}

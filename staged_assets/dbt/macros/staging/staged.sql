@@ -26,9 +26,9 @@
 Relation: one row for each key, consolidated field by field from the systems that hold it.
 
 Survivorship: source priority (var `sources`, 1 wins), then the latest update, then the first value that is not NULL.
-Columns: the key, the fields, `source_systems` (sorted list), `field_sources` (field → system it came from), and the
-metadata of the highest-ranked system's row. What one system alone holds is taken as it is: to rank and aggregate it would
-take several times as long.
+Columns: the key, the fields (given in the order of the dataset's columns), `source_systems` (sorted list), `field_sources`
+(field → system it came from), and the metadata of the highest-ranked system's row. What one system alone holds is taken as
+it is: to rank and aggregate it would take several times as long.
 -#}
 {% macro consolidated(dataset, key, fields) -%}
     (
@@ -51,6 +51,32 @@ take several times as long.
                 ) as place
             from winners
             where _key in (select shared._key from shared)
+        ),
+
+        alone as (
+            select
+                *,
+                {{ fields_present(fields) }} as fields_present
+            from winners
+            where _key not in (select shared._key from shared)
+        ),
+
+        -- There are few of them, and making one is dear.
+        maps as (
+            select
+                _source_system,
+                fields_present,
+                {{ field_map(fields, alone=true) }} as field_sources
+            from (
+                select
+                    _source_system,
+                    fields_present,
+                    {%- for field in fields %}
+                    any_value({{ field }}) as {{ field }}{{ ',' if not loop.last }}
+                    {%- endfor %}
+                from alone
+                group by _source_system, fields_present
+            )
         )
 
         select
@@ -58,16 +84,16 @@ take several times as long.
             {%- for field in fields %}
             {{ field }},
             {%- endfor %}
-            [_source_system] as source_systems,
-            {{ field_map(fields, alone=true) }} as field_sources,
-            {{ present_cleansed([key] + fields, alone=true) }} as _cleansed,
+            [alone._source_system] as source_systems,
+            maps.field_sources,
+            _cleansed,
             _raw_row_id,
-            _source_system,
+            alone._source_system,
             _source_updated_at,
             _landed_at,
             _cell_defects
-        from winners
-        where _key not in (select shared._key from shared)
+        from alone
+        left join maps on maps._source_system = alone._source_system and maps.fields_present = alone.fields_present
         union all
         select
             {{ key }},
@@ -87,12 +113,19 @@ take several times as long.
     )
 {%- endmacro %}
 
-{#- A field is cleansed if the value that survived was, or, where none survived, if any was nulled. `alone`: of one row. -#}
-{% macro present_cleansed(fields, alone=false) %}
+{#- SQL: which of the fields have a value, as the bits of a number. -#}
+{% macro fields_present(fields) -%}
+    {%- for field in fields -%}
+    case when {{ field }} is not null then {{ 2 ** loop.index0 }} else 0 end{{ ' + ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- A field is cleansed if the value that survived was, or, where none survived, if any was nulled. -#}
+{% macro present_cleansed(fields) %}
     {%- set entries = [] -%}
     {%- for field in fields -%}
         {%- set cleansed = "list_contains(_cleansed, '" ~ field ~ "')" -%}
-        {%- set survived = cleansed if alone else 'coalesce(' ~ first_by(cleansed, 'place', field ~ ' is not null')
+        {%- set survived = 'coalesce(' ~ first_by(cleansed, 'place', field ~ ' is not null')
             ~ ', bool_or(' ~ cleansed ~ '))' -%}
         {%- do entries.append('case when ' ~ survived ~ " then '" ~ field ~ "' end") -%}
     {%- endfor -%}

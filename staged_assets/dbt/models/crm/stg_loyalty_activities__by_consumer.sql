@@ -5,15 +5,10 @@ with running as (
     select
         *,
         sum(net_points) over in_order as balance,
-        row_number() over (
-            partition by consumer_id order by activity_date desc, loyalty_activity_id desc
-        ) as from_last
+        lead(loyalty_activity_id) over in_order is null as is_last
     from {{ ref('stg_loyalty_activities') }}
     where {{ touched_only(touched) }}
-    window in_order as (
-        partition by consumer_id order by activity_date, loyalty_activity_id
-        rows between unbounded preceding and current row
-    )
+    window in_order as (partition by consumer_id order by activity_date, loyalty_activity_id)
 )
 
 select
@@ -26,8 +21,8 @@ select
     sum(coalesce(points_redeemed, 0)) / nullif(cast(sum(coalesce(points_earned, 0)) as double), 0) as redemption_rate,
     try_cast(min(balance) as bigint) as lowest_running_balance,
     {{ running_balances() }} as running_balances,
-    max(case when from_last = 1 then balance_points end) as stated_balance,
+    max(case when is_last then balance_points end) as stated_balance,
     try_cast(sum(net_points) as bigint) as computed_balance,
-    try_cast(max(case when from_last = 1 then balance_points end) - sum(net_points) as bigint) as balance_difference
+    try_cast(max(case when is_last then balance_points end) - sum(net_points) as bigint) as balance_difference
 from running
 group by consumer_id
