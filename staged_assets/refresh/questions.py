@@ -49,9 +49,12 @@ class Questions:
         apart = sorted((plan for plan in due if self._state(plan).apart), key=lambda plan: self._state(plan).tried)
         if all(self._state(plan).failures for plan in self._feeds):
             self._ask_what_was_down(apart)
+        elif self._question(together):
+            # However long that took: they would never be asked.
+            self._question(apart[:1])
+            self._each(apart[1:])
         else:
-            if not self._question(together):
-                self._find_out(together)
+            self._find_out(together)
             self._each(apart)
 
     def _ask_what_was_down(self, due: Sequence[FeedPlan]) -> None:

@@ -356,6 +356,22 @@ def test_a_question_that_hangs_does_not_hold_up_a_tick_for_long(
     assert course.reachable() == [True]
 
 
+def test_a_feed_that_was_broken_is_asked_again_also_where_its_siblings_take_all_the_time(
+    instance: DagsterInstance, project: StagingProject
+) -> None:
+    course = Course(instance, load_sources(DEMO_SOURCES), "crm", project)
+    course.landed()
+    course.broken = {"segments": "crm: there is no endpoint segments."}
+    course.tick()
+    course.taking = dict.fromkeys(course.marks, 5.0)
+    course.broken.clear()
+    for _ in range(2):
+        course.tick()
+    assert course.pause(*course.marks) < 0
+    course.tick()
+    assert set(course.asked[-1]) == set(course.marks)
+
+
 def test_a_dataset_that_always_fails_does_not_slow_its_siblings(course: Course) -> None:
     """For an hour, stock changes at every tick; items, which have changed once, fail in every run."""
     course.marks["product"] = "now"
