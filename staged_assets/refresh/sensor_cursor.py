@@ -56,9 +56,14 @@ class FeedState:
         self.retry_at = now + _pause(self.retries)
         self.asked, self.run_key = 0.0, None
 
+    def note_landed(self, at: float) -> None:
+        """A run has landed what it had at that time: where that is what was to be tried again, it waits no longer."""
+        if self.retries and not self.failures and self.run_key is None and at >= self.requested_at:
+            self.retries, self.retry_at, self.problem = 0, 0.0, ""
+
 
 def _pause(doubled: int) -> float:
-    return float(min(_FIRST_PAUSE * 2**doubled, _LONGEST_PAUSE))
+    return float(min(_FIRST_PAUSE * 2 ** min(doubled, 10), _LONGEST_PAUSE))
 
 
 @dataclass

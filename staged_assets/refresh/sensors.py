@@ -145,10 +145,13 @@ class _Tick:
         if self._is_under_way():
             return [], f"A run for {self._system} waits or is under way: what changes meanwhile is taken after it."
         feeds = self._sensor.feeds
+        known = self._memory.asked(map(_key, feeds))
+        for plan in feeds:
+            if _key(plan) in known:
+                self._state(plan).note_landed(known[_key(plan)].at)
         due = [plan for plan in feeds if self._is_due(plan)]
         if not due:
             return [], " ".join(["No feed is due.", *self._waiting()])
-        known = self._memory.asked(map(_key, feeds))
         marks = self._ask(due, known)
         answered = [plan for plan in feeds if name_of(plan) in marks]
         changed = [p for p in answered if self._has_changed(p, marks[name_of(p)], known.get(_key(p)))]
@@ -232,7 +235,7 @@ class _Tick:
         return [self._run_for(feeds) for feeds in runs.values()]
 
     def _has_failed(self, plan: FeedPlan, known: Asked | None) -> bool:
-        """Whether the last run for a feed has failed, and not for others of its feeds alone."""
+        """Whether the last run for a feed has failed and brought nothing of it: others may be why it failed."""
         state = self._state(plan)
         if state.run_key is None:
             return False

@@ -396,6 +396,28 @@ def test_a_dataset_that_always_fails_does_not_slow_its_siblings(course: Course) 
     assert len(keys) == ticks + len(pauses), "a run of its own each time, but for the first"
 
 
+def test_what_failed_and_was_then_landed_by_hand_waits_no_longer(course: Course) -> None:
+    course.marks["stock_level"] = "now"
+    for _ in range(5):
+        course.run(course.requested(), DagsterRunStatus.FAILURE)
+        course.tick()
+        course.now += course.pause("stock_level")
+    course.run(course.requested(), DagsterRunStatus.FAILURE)
+    course.tick()
+    assert course.pause("stock_level") > 5 * MINUTE
+    course.now += 5
+    course.landed("stock_level")
+    assert course.tick(5) == "erp has nothing new."
+
+
+def test_a_system_may_be_down_for_weeks(course: Course) -> None:
+    course.down = "erp can't be reached: start it."
+    for _ in range(1_100):
+        course.tick(10 * MINUTE)
+    assert course.pause() == 10 * MINUTE
+    assert course.reachable() == [False]
+
+
 def test_what_keeps_killing_runs_does_not_keep_its_siblings_from_being_landed(course: Course) -> None:
     """A run that is killed has landed nothing for sure: all that it was for is tried again, each by itself."""
     course.marks |= {"product": "now", "stock_level": "now"}
