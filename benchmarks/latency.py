@@ -42,17 +42,18 @@ systems:
   erp:
     connector: sqlite
     connection: {{path: erp.sqlite}}
-    requirements: {{max_staleness: 30s}}
+    requirements: {{max_staleness: {staleness}}}
     feeds:
       - dataset: inventory
         from: stock
         key: [stock_no]
         updated_at: changed_at
+        delete_marker: {{column: deleted, values: ["1"]}}
         columns: {{inventory_id: stock_no, item_id: product_no, quantity_on_hand: on_hand}}
   crm:
     connector: rest
     connection: {{url: "http://127.0.0.1:{crm}"}}
-    requirements: {{max_staleness: 30s}}
+    requirements: {{max_staleness: {staleness}}}
     feeds:
       - dataset: consumers
         from: contacts
@@ -62,7 +63,7 @@ systems:
   shop:
     connector: webhook
     connection: {{path: spool, secret: "${{SHOP_SECRET}}"}}
-    requirements: {{max_staleness: 30s}}
+    requirements: {{max_staleness: {staleness}}}
     feeds:
       - dataset: sales
         from: sales
@@ -98,23 +99,25 @@ class Scene:
 
     Attributes:
         folder: for everything.
-        changes: system → changes made so far.
+        staleness: that may be, of each system.
+        changes: system → records made so far.
     """
 
     folder: Path
+    staleness: str = "30s"
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGED, 0))
 
     def __post_init__(self) -> None:
         self.crm_port, self.shop_port, self.code_port = free_port(), free_port(), free_port()
         self.settings = Settings(home=self.folder, sources=self.folder / "sources.yaml")
-        (self.folder / "sources.yaml").write_text(SOURCES.format(crm=self.crm_port))
+        (self.folder / "sources.yaml").write_text(SOURCES.format(crm=self.crm_port, staleness=self.staleness))
         (self.folder / "alerts.yaml").write_text(ALERTS)
         (self.folder / "workspace.yaml").write_text(WORKSPACE.format(port=self.code_port))
         self.home = self.folder / "dagster"
         self.home.mkdir(exist_ok=True)
         (self.home / "dagster.yaml").write_bytes((PACKAGE / "dagster.yaml").read_bytes())
         (self.folder / "crm").mkdir(exist_ok=True)
-        self._erp("create table stock (stock_no, product_no, on_hand, changed_at)")
+        self._erp("create table stock (stock_no, product_no, on_hand, changed_at, deleted)")
         with contextlib.closing(sqlite3.connect(self.folder / CRM_FILE)) as store:
             store.execute("create table contacts (seq integer primary key, updated_at text, body text not null)")
         self.environment = {
@@ -178,7 +181,7 @@ class Scene:
         self.changes[system] += 1
         number = self.changes[system]
         if system == "erp":
-            self._erp(f"insert into stock values ('{number}', '1', '{number % 100}', '{_now()}')")
+            self._erp(f"insert into stock values ('{number}', '1', '{number % 100}', '{_now()}', '0')")
         elif system == "crm":
             body = {"contact_id": str(number), "full_name": f"Contact {number}"}
             httpx.post(f"http://127.0.0.1:{self.crm_port}/contacts", json=body).raise_for_status()
@@ -188,6 +191,14 @@ class Scene:
             url = f"http://127.0.0.1:{self.shop_port}{delivery.path}"
             httpx.post(url, content=delivery.body, headers=delivery.signed()).raise_for_status()
         return number
+
+    def update(self, number: int, on_hand: int) -> None:
+        """Change a record of the ERP."""
+        self._erp(f"update stock set on_hand = '{on_hand}', changed_at = '{_now()}' where stock_no = '{number}'")
+
+    def delete(self, number: int) -> None:
+        """Delete a record of the ERP, which marks it."""
+        self._erp(f"update stock set deleted = '1', changed_at = '{_now()}' where stock_no = '{number}'")
 
     def staged(self) -> dict[str, int]:
         """System → its records that are published."""

@@ -30,11 +30,12 @@ class Confirmation:
         self._plan = plan
         self._now = now
 
-    def of(self, feeds: Sequence[FeedPlan]) -> list[str]:
+    def of(self, feeds: Sequence[FeedPlan], changed: Sequence[FeedPlan] = ()) -> list[str]:
         """Confirm what these feeds feed.
 
         Args:
             feeds: that were asked just now and have nothing new.
+            changed: that were asked just now and have: what they feed, too, waits for its run.
 
         Returns:
             The names of the assets that were confirmed.
@@ -48,6 +49,9 @@ class Confirmation:
             freshness = self._plan.freshness(dataset)
             if freshness is not None and self._is_whole(dataset):
                 wanted[dg.AssetKey(f"stg_{dataset}")] = freshness.total_seconds() * _PART
+        for plan in changed:
+            wanted.pop(feed_asset(plan.system, plan.feed.name), None)
+            wanted.pop(dg.AssetKey(f"stg_{plan.feed.dataset}"), None)
         return [key.to_user_string() for key, after in wanted.items() if self._confirm(key, after)]
 
     def _is_whole(self, dataset: str) -> bool:

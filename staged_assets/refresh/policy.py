@@ -144,9 +144,9 @@ def _real_time(need: Need, required: timedelta) -> Choice:
         less = (
             "no more than an hour" if required <= MOST_REAL_TIME else "less than one batch a day, in its window, gives"
         )
-        if need.changes == "change_feed":
-            less = "required"
         why = f"the {written(required)} that are required are {less}, and {how}"
+        if need.changes == "change_feed":
+            why = f"no more than {written(required)} are required, and {how}"
     return Choice(
         mode="real time",
         trigger=_TRIGGERS[need.changes],

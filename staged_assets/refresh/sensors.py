@@ -1,30 +1,26 @@
 """Sensors: one for each system with feeds in real time. A tick asks the source, never the warehouse."""
 
-import json
 import time
-import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from staged_assets.errors import ConfigurationError, SourceError
 from staged_assets.landing.asked import Asked, FeedKey, Memory, feed_key
 from staged_assets.refresh.freshness import Confirmation
+from staged_assets.refresh.questions import Questions, name_of
 from staged_assets.refresh.reachable import report_reachable
 from staged_assets.refresh.runs import EVERY_SYSTEM, REAL_TIME_PRIORITY, SYSTEM_TAG, job_name, request
+from staged_assets.refresh.sensor_cursor import Cursor, FeedState
 from staged_assets.sources.config import Sources
 from staged_assets.sources.connectors import marks
 from staged_assets.sources.marks import NOTHING, Mark, Question
 from staged_assets.sources.refresh_plan import FeedPlan, RefreshPlan
 from staged_assets.staging.project import StagingProject
 
-#: seconds; after each failure twice as long
-_FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
 #: a tick that comes a little early is not put off to the next one
 _EARLY = 1.0
 
@@ -54,42 +50,6 @@ def ask_source(sources: Sources, system: str, asked: Sequence[tuple[FeedPlan, st
     resolved = sources.resolve(system)
     named = {(feed.dataset, feed.name): feed for feed in resolved.feeds}
     return marks(resolved, [Question(named[plan.feed.dataset, plan.feed.name], basis) for plan, basis in asked])
-
-
-@dataclass
-class Cursor:
-    """What a sensor remembers from tick to tick.
-
-    Attributes:
-        id, requests: make the keys of runs: a tick that is repeated has the same, and requests nothing twice.
-        asked: feed → when it was asked last, in seconds since 1970.
-        failures: how often in a row the source could not be asked.
-        retries: how often in a row a run for the same change has failed.
-        retry_at: nothing is done before.
-        run_key: of the last run that was requested.
-        judged: the last run that has failed.
-    """
-
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    requests: int = 0
-    asked: dict[str, float] = field(default_factory=dict)
-    failures: int = 0
-    retries: int = 0
-    retry_at: float = 0.0
-    run_key: str | None = None
-    judged: str | None = None
-
-    @staticmethod
-    def read(text: str | None) -> "Cursor":
-        """From the sensor's cursor; a new one where there is none, or one of another version."""
-        try:
-            return Cursor(**json.loads(text)) if text else Cursor()
-        except (TypeError, ValueError):
-            return Cursor()
-
-    def write(self) -> str:
-        """As the sensor's cursor."""
-        return json.dumps(asdict(self))
 
 
 def build_sensors(
@@ -161,8 +121,8 @@ class SystemSensor:
         self.clock = clock
 
     def tick(self, context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Ask; request one run for all that has changed."""
-        return _Tick(self, context.instance, Cursor.read(context.cursor)).run(context)
+        """Ask; request one run for all that has changed, and others for what has failed before."""
+        return _Tick(self, context.instance, Cursor.read(context.cursor, [*map(name_of, self.feeds)])).run(context)
 
 
 class _Tick:
@@ -179,44 +139,50 @@ class _Tick:
         requested, reason = self._decide()
         if self._cursor.write() != before or context.cursor is None:
             context.update_cursor(self._cursor.write())
-        return dg.SensorResult(run_requests=[requested]) if requested is not None else dg.SkipReason(reason)
+        return dg.SensorResult(run_requests=requested) if requested else dg.SkipReason(reason)
 
-    def _decide(self) -> tuple[dg.RunRequest | None, str]:
-        if self._now < self._cursor.retry_at:
-            return None, f"{self._system} is asked again in {self._cursor.retry_at - self._now:.0f} s."
+    def _decide(self) -> tuple[list[dg.RunRequest], str]:
         if self._is_under_way():
-            return None, f"A run for {self._system} waits or is under way: what changes meanwhile is taken after it."
-        feeds = [plan for plan in self._sensor.feeds if self._is_due(plan)]
-        if not feeds:
-            return None, "No feed is due."
+            return [], f"A run for {self._system} waits or is under way: what changes meanwhile is taken after it."
+        feeds = self._sensor.feeds
         known = self._memory.asked(map(_key, feeds))
-        try:
-            found = self._sensor.ask(
-                self._sensor.sources, self._system, [(p, _basis(known.get(_key(p)))) for p in feeds]
-            )
-        except (SourceError, ConfigurationError) as error:
-            return None, self._note_failure(str(error))
-        self._note_answer(feeds)
-        changed = [
-            plan
-            for plan, mark in zip(feeds, found, strict=True)
-            if self._has_changed(plan, mark, known.get(_key(plan)))
-        ]
-        if not changed:
-            self._cursor.retries = 0
-            unchanged = self._confirm(feeds)
-            return None, f"{self._system} has nothing new{unchanged}."
-        same = [plan for plan in feeds if plan not in changed]
-        self._memory.note_confirmed({_key(plan): self._now for plan in same})
-        return self._request(changed)
+        for plan in feeds:
+            if _key(plan) in known:
+                self._state(plan).note_landed(known[_key(plan)].at)
+        due = [plan for plan in feeds if self._is_due(plan)]
+        if not due:
+            return [], " ".join(["No feed is due.", *self._waiting()])
+        marks = self._ask(due, known)
+        answered = [plan for plan in feeds if name_of(plan) in marks]
+        changed = [p for p in answered if self._has_changed(p, marks[name_of(p)], known.get(_key(p)))]
+        unchanged = [plan for plan in answered if plan not in changed]
+        for plan in unchanged:
+            self._state(plan).retries = 0
+        confirmed = self._confirm(unchanged, changed)
+        said = [f"{self._system} has nothing new{confirmed}."] if answered and not changed else []
+        return self._request(changed, known), " ".join([*said, *self._waiting()])
+
+    def _state(self, plan: FeedPlan) -> FeedState:
+        return self._cursor.feeds[name_of(plan)]
 
     def _is_under_way(self) -> bool:
         tags = {SYSTEM_TAG: [self._system, EVERY_SYSTEM]}
         return bool(self._instance.get_run_ids(RunsFilter(statuses=_UNDER_WAY, tags=tags), limit=1))
 
     def _is_due(self, plan: FeedPlan) -> bool:
-        asked = self._cursor.asked.get(_text(plan), 0.0)
-        return self._now - asked >= plan.choice.every.total_seconds() - _EARLY
+        state = self._state(plan)
+        return self._now >= state.retry_at and self._now - state.asked >= plan.choice.every.total_seconds() - _EARLY
+
+    def _waiting(self) -> list[str]:
+        """What is put off, and why."""
+        waiting: dict[tuple[str, float], list[str]] = {}
+        for name, state in self._cursor.feeds.items():
+            if state.retry_at > self._now:
+                waiting.setdefault((state.problem, state.retry_at), []).append(name)
+        return [
+            f"{', '.join(names)}: {problem} Asked again in {at - self._now:.0f} s."
+            for (problem, at), names in waiting.items()
+        ]
 
     def _has_changed(self, plan: FeedPlan, mark: Mark, known: Asked | None) -> bool:
         if known is None or mark is None:
@@ -224,68 +190,84 @@ class _Tick:
         compared = plan.feed.compare_keys_every if plan.feed.lands_missing_keys else timedelta.max
         return mark not in (NOTHING, known.mark) or self._now - known.at >= compared.total_seconds()
 
-    def _note_failure(self, message: str) -> str:
-        cursor = self._cursor
-        cursor.failures += 1
-        pause = min(_FIRST_PAUSE * 2 ** (cursor.failures - 1), _LONGEST_PAUSE)
-        cursor.retry_at = self._now + pause
-        if cursor.failures == 1:
-            report_reachable(self._instance, self._system, message)
-        return f"{message} It is asked again in {pause:.0f} s (attempt {cursor.failures})."
+    def _ask(self, due: Sequence[FeedPlan], known: Mapping[FeedKey, Asked]) -> dict[str, Mark]:
+        """Feed → what the source says; what could not be asked is put off."""
+        sensor = self._sensor
+        questions = Questions(
+            sensor.feeds,
+            lambda feeds: sensor.ask(sensor.sources, self._system, [(p, _basis(known.get(_key(p)))) for p in feeds]),
+            state=self._state,
+            clock=sensor.clock,
+        )
+        questions.put(due)
+        # One whose run has failed waits, though it was asked to find out whether the system is down.
+        put_off = {name for name, state in self._cursor.feeds.items() if state.retries and state.retry_at > self._now}
+        marks = {name: mark for name, mark in questions.marks.items() if name not in put_off}
+        for name in marks:
+            self._cursor.feeds[name].note_answer(self._now)
+        for name, problem in questions.errors.items():
+            self._cursor.feeds[name].note_no_answer(self._now, problem)
+        self._report(questions)
+        return marks
 
-    def _note_answer(self, feeds: Collection[FeedPlan]) -> None:
+    def _report(self, questions: Questions) -> None:
+        """Once when the system is down, which is when no feed can be asked, and once when it is back."""
         cursor = self._cursor
-        if cursor.failures or not cursor.asked:
+        if questions.marks and cursor.down is not False:
+            cursor.down = False
             report_reachable(self._instance, self._system, None)
-        cursor.failures = 0
-        cursor.asked |= {_text(plan): self._now for plan in feeds}
+        elif questions.errors and not cursor.down and all(state.failures for state in cursor.feeds.values()):
+            cursor.down = True
+            report_reachable(self._instance, self._system, next(iter(questions.errors.values())))
 
-    def _confirm(self, feeds: Sequence[FeedPlan]) -> str:
+    def _confirm(self, feeds: Sequence[FeedPlan], changed: Sequence[FeedPlan]) -> str:
         """All that these feeds have is here: said in the asset graph as often as their freshness needs it."""
         self._memory.note_confirmed({_key(plan): self._now for plan in feeds})
-        confirmed = Confirmation(self._instance, self._memory, self._sensor.plan, self._now).of(feeds)
+        confirmed = Confirmation(self._instance, self._memory, self._sensor.plan, self._now).of(feeds, changed)
         return f"; {', '.join(confirmed)} confirmed" if confirmed else ""
 
-    def _request(self, changed: Sequence[FeedPlan]) -> tuple[dg.RunRequest | None, str]:
+    def _request(self, changed: Sequence[FeedPlan], known: Mapping[FeedKey, Asked]) -> list[dg.RunRequest]:
+        """One run for all that has changed; what has failed is tried again in a run of its own."""
+        runs: dict[str | None, list[FeedPlan]] = {}
+        for plan in changed:
+            if not self._has_failed(plan, known.get(_key(plan))):
+                runs.setdefault(plan.feed.dataset if self._state(plan).retries else None, []).append(plan)
+        return [self._run_for(feeds) for feeds in runs.values()]
+
+    def _has_failed(self, plan: FeedPlan, known: Asked | None) -> bool:
+        """Whether the last run for a feed has failed and brought nothing of it: others may be why it failed."""
+        state = self._state(plan)
+        if state.run_key is None:
+            return False
+        if self._run_has_failed(state.run_key) and (known is None or known.at < state.requested_at):
+            state.note_failed_run(self._now)
+            return True
+        state.retries = 0
+        return False
+
+    def _run_for(self, feeds: Sequence[FeedPlan]) -> dg.RunRequest:
         cursor = self._cursor
-        failed = self._failed_run()
-        if failed is not None and failed != cursor.judged:
-            cursor.judged, cursor.retries = failed, cursor.retries + 1
-            pause = min(_FIRST_PAUSE * 2**cursor.retries, _LONGEST_PAUSE)
-            cursor.retry_at = self._now + pause
-            # It is not asked for in vain: what is due stays due.
-            for plan in changed:
-                cursor.asked.pop(_text(plan), None)
-            return None, f"The run for these changes has failed: they are tried again in {pause:.0f} s."
-        if failed is None:
-            cursor.retries = 0
         cursor.requests += 1
-        cursor.run_key = f"{self._system}:{cursor.id}:{cursor.requests}"
-        trigger = " and ".join(sorted({plan.choice.trigger for plan in changed}))
-        run = request(
+        run_key = f"{self._system}:{cursor.id}:{cursor.requests}"
+        for plan in feeds:
+            state = self._state(plan)
+            state.run_key, state.requested_at = run_key, self._now
+        return request(
             self._system,
-            changed,
+            feeds,
             self._sensor.project,
-            run_key=cursor.run_key,
-            trigger=trigger,
+            run_key=run_key,
+            trigger=" and ".join(sorted({plan.choice.trigger for plan in feeds})),
             priority=REAL_TIME_PRIORITY,
         )
-        return run, ""
 
-    def _failed_run(self) -> str | None:
-        """The last run that was requested, if it has failed."""
-        if self._cursor.run_key is None:
-            return None
-        runs = self._instance.get_runs(RunsFilter(tags={"dagster/run_key": self._cursor.run_key}), limit=1)
-        return next((run.run_id for run in runs if run.status in _FAILED), None)
+    def _run_has_failed(self, run_key: str) -> bool:
+        runs = self._instance.get_runs(RunsFilter(tags={"dagster/run_key": run_key}), limit=1)
+        return any(run.status in _FAILED for run in runs)
 
 
 def _key(plan: FeedPlan) -> FeedKey:
     return feed_key(plan.system, plan.feed)
-
-
-def _text(plan: FeedPlan) -> str:
-    return f"{plan.feed.dataset}/{plan.feed.name}"
 
 
 def _basis(asked: Asked | None) -> str | None:

@@ -1,4 +1,4 @@
-"""`staged-assets plan` on three configurations, one of which is refused."""
+"""`staged-assets plan` on the examples, one of which is refused, and on the demo."""
 
 import json
 from pathlib import Path
@@ -8,40 +8,11 @@ from typer.testing import CliRunner
 
 from staged_assets import cli
 from staged_assets.errors import ConfigurationError
-from staged_assets.settings import DEMO_SOURCES
+from staged_assets.settings import DEMO_SOURCES, EXAMPLES, example_names
 
-#: a warehouse management system with change data capture, and a till system that gives its files at night
-TWO_SYSTEMS = """
-version: 1
-defaults: {owner: dataengineering@examplecorp.com}
-systems:
-  stock:
-    connector: database
-    connection: {url: "${STOCK_URL}"}
-    requirements: {max_staleness: 1m}
-    feeds:
-      - dataset: inventory
-        from: stock
-        key: [stock_no]
-        change_feed: {}
-        columns: {inventory_id: stock_no, item_id: product_no}
-      - dataset: items
-        from: product
-        key: [product_no]
-        updated_at: changed_at
-        requirements: {max_staleness: 4h}
-        columns: {item_id: product_no}
-  tills:
-    connector: csv_files
-    connection: {path: /data/tills}
-    time_zone: Europe/Berlin
-    batch_window: {from: "01:15", to: "04:00"}
-    feeds:
-      - dataset: sales
-        from: "*.csv"
-        key: [receipt]
-        columns: {sale_id: receipt}
-"""
+#: three that come with the package, and are shown in the documentation
+NIGHTLY, REAL_TIME, REFUSED = (EXAMPLES / "plan" / f"{name}.yaml" for name in ("nightly", "real-time", "refused"))
+DOCS = Path(__file__).parents[2] / "docs" / "refresh.md"
 
 
 def _plan(monkeypatch: pytest.MonkeyPatch, path: Path, *options: str) -> str:
@@ -64,31 +35,73 @@ def test_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows["ecommerce", "sales"] == ("real time", "event arrival", None, 5)
 
 
-def test_two_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = tmp_path / "sources.yaml"
-    path.write_text(TWO_SYSTEMS)
-    assert _rows(monkeypatch, path) == {
+@pytest.mark.parametrize("path", [NIGHTLY, REAL_TIME, REFUSED], ids=lambda path: path.stem)
+def test_each_example_says_what_it_shows_and_is_in_the_documentation(path: Path) -> None:
+    assert path.read_text().startswith("# Shows: ")
+    assert f"STAGED_ASSETS_SOURCES=staged_assets/examples/plan/{path.name} staged-assets plan" in DOCS.read_text()
+    assert f"](plan/{path.name})" in (EXAMPLES / "README.md").read_text()
+
+
+def test_batches_at_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _rows(monkeypatch, NIGHTLY) == {
+        ("tills", "sales"): ("batch", "schedule", "15 1 * * *", 86_400),
+        ("purchasing", "suppliers"): ("batch", "schedule", "30 3 * * *", 86_400),
+    }
+    shown = _plan(monkeypatch, NIGHTLY)
+    assert "daily at 01:15 Europe/Berlin" in shown
+    assert "2d are allowed, so one batch a day, at night, is enough." in shown
+
+
+def test_every_way_of_real_time_and_a_dataset_that_may_be_older(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _rows(monkeypatch, REAL_TIME) == {
         ("stock", "inventory"): ("real time", "change feed", None, 5),
         ("stock", "items"): ("batch", "schedule", "0 */3 * * *", 10_800),
-        ("tills", "sales"): ("batch", "schedule", "15 1 * * *", 86_400),
+        ("service_desk", "interactions"): ("real time", "change poll", None, 25),
+        ("shop", "sales"): ("real time", "event arrival", None, 5),
     }
-    shown = _plan(monkeypatch, path)
-    assert "the server's log tells every change" in " ".join(shown.split())
-    assert "daily at 01:15 Europe/Berlin" in shown
+    assert "the server's log tells every change" in " ".join(_plan(monkeypatch, REAL_TIME).split())
 
 
 def test_what_can_not_be_met_is_refused_with_what_would_meet_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "sources.yaml"
-    refused = TWO_SYSTEMS.replace("        updated_at: changed_at\n", "").replace("4h", "10m")
-    path.write_text(refused)
-    with pytest.raises(ConfigurationError) as caught:
-        _plan(monkeypatch, path)
-    said = str(caught.value)
-    assert said.startswith(f"{path}: what is required of items from stock (product) can't be met: max_staleness is 10m")
+    """The sentence is the one in the documentation, and nothing else is printed."""
+    monkeypatch.setenv("STAGED_ASSETS_SOURCES", str(REFUSED))
+    monkeypatch.setattr("sys.argv", ["staged-assets", "plan"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    printed = capfd.readouterr()
+    assert not printed.out
+    said = " ".join(printed.err.split()).replace(str(REFUSED), "staged_assets/examples/plan/refused.yaml")
+    (documented,) = [line.strip() for line in DOCS.read_text().splitlines() if "refused.yaml: " in line]
+    assert documented in said
     assert "give the feed updated_at" in said
-    assert "raise it to 45m" in said
+
+
+def test_doing_what_the_refusal_says_helps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "sources.yaml"
+    path.write_text(REFUSED.read_text().replace("10m", "45m"))
+    assert _rows(monkeypatch, path)["stock", "items"][0] == "batch"
+    path.write_text(
+        REFUSED.read_text().replace("        from: product", "        from: product\n        updated_at: at")
+    )
+    assert _rows(monkeypatch, path)["stock", "items"][0] == "real time"
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_examples_with_data_have_a_plan(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    for variable in ("STAGED_ASSETS_HOME", "STAGED_ASSETS_SOURCES"):
+        # Set by the command itself.
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.delenv("STAGED_ASSETS_WAREHOUSE", raising=False)
+    monkeypatch.setenv("ONLINE_RETAIL_PATH", str(tmp_path))
+    result = CliRunner().invoke(cli.app, ["--example", name, "plan", "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    rows = json.loads(result.stdout)
+    assert {"completejourney": "grocer", "online_retail": "online_retail"}[name] in {row["system"] for row in rows}
+    assert {row["mode"] for row in rows} == {"batch"}
+    assert all(row["reason"] for row in rows)
 
 
 def test_the_warehouse_is_not_asked_in_real_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
