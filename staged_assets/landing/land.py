@@ -19,7 +19,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import SourceError
@@ -37,6 +36,7 @@ from staged_assets.landing.mapping import (
 )
 from staged_assets.landing.read_ahead import ReadAhead, closing_if_it_can_be
 from staged_assets.landing.unchanged import with_unchanged
+from staged_assets.sources.arrays import integers, texts
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
 from staged_assets.sources.change_feed import Lag
 from staged_assets.sources.config import Sources
@@ -319,7 +319,7 @@ def land_rows(
     """
     started = time.perf_counter()
     names = sorted(set().union(*rows))
-    records = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+    records = pa.table({name: texts(row.get(name) for row in rows) for name in names})
     incoming = Incoming(connection, system, dataset)
     if rows:
         incoming.add(incoming.rows_of(connection, engine_table(Batch(records)), hand_made_select(dataset, names)))
@@ -345,7 +345,7 @@ def engine_table(batch: Batch) -> pa.Table:
     """A batch as the engine gets it: source columns by position, then where each record stands."""
     count = len(batch)
     columns = {position_name(index): column for index, column in enumerate(batch.records.columns)}
-    columns[ORDINAL] = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), count), start=-1)
+    columns[ORDINAL] = integers(range(count))
     for name, values, kind in (
         (FILE, batch.files, pa.string()),
         (LINE, batch.lines, pa.int64()),

@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.landing.append import Incoming
 from staged_assets.landing.mapping import BATCH, FeedMapping
+from staged_assets.sources.arrays import texts
 from staged_assets.sources.batch import Batch
 from staged_assets.sources.change_feed import DELETED, OPERATION
 from staged_assets.sources.expressions import quoted
@@ -42,7 +43,7 @@ def with_unchanged(
             known[keys[position], name] = column[position]
     records = batch.records
     for name, column in values.items():
-        records = records.set_column(records.column_names.index(name), name, pa.array(column, pa.string()))
+        records = records.set_column(records.column_names.index(name), name, texts(column))
     return replace(batch, records=records), unknown
 
 

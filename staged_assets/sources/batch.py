@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from staged_assets.sources.arrays import integers
 from staged_assets.sources.change_feed import Lag
 
 #: records in a batch, which is landed in one transaction: one row group of the engine, which it writes at once
@@ -144,7 +145,7 @@ class Gathering:
         self._undecodable.append(_sparse(undecodable, count, pa.binary()))
         if file is not None:
             self._files.append(file if isinstance(file, pa.Array) else pa.repeat(pa.scalar(file, pa.string()), count))
-            self._lines.append(lines if isinstance(lines, pa.Array) else pa.array(lines, pa.int64()))
+            self._lines.append(lines if isinstance(lines, pa.Array) else integers(lines))
         self.records += count
         self.size += table.nbytes
 

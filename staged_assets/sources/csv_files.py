@@ -13,6 +13,7 @@ from functools import partial
 
 import pyarrow as pa
 
+from staged_assets.sources.arrays import integers, texts
 from staged_assets.sources.batch import CHUNK_RECORDS, Batch, Cursor
 from staged_assets.sources.connections import CsvConnection
 from staged_assets.sources.expressions import literal
@@ -164,12 +165,10 @@ class _Collected:
 
     def _rows(self) -> Rows:
         columns = zip(*self._fields, strict=True) if self._fields else ((),) * len(self._names)
-        table = pa.table(
-            {name: pa.array(column, pa.string()) for name, column in zip(self._names, columns, strict=True)}
-        )
+        table = pa.table({name: texts(column) for name, column in zip(self._names, columns, strict=True)})
         for text in self._malformed.values():
             text.encode()
-        return Rows(table, pa.array(self.numbers, pa.int64()), self._malformed, self._undecodable)
+        return Rows(table, integers(self.numbers), self._malformed, self._undecodable)
 
     def _bytes(self, written: str) -> bytes:
         return written.encode(self._encoding.removesuffix("-sig"), "surrogateescape")

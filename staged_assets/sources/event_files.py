@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
+from staged_assets.sources.arrays import integers
 from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor
 from staged_assets.sources.file_reading import FileReading
 from staged_assets.sources.files import File, existing_folder
@@ -146,7 +145,7 @@ class EventReading(FileReading):
             malformed=malformed,
             undecodable=undecodable,
             file=file.name,
-            lines=pa.array(numbers, pa.int64()),
+            lines=integers(numbers),
         )
 
 

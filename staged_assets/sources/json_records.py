@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from staged_assets.sources.arrays import texts
 from staged_assets.sources.batch import without_columns
 
 
@@ -106,15 +107,21 @@ def text_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
     names = sorted(set().union(*records)) if records else []
     if not names:
         return without_columns(len(records))
-    struct = pa.struct([(name, pa.string()) for name in names])
     try:
-        values = pa.array(records, struct)
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
-        # Something is no text yet, or the text is too long for one array.
-        texts = [{name: as_text(value) for name, value in record.items()} for record in records]
-        values = pa.array(texts, struct)
-    chunks = values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+        return _table(names, records)
+    except (TypeError, pa.lib.ArrowCapacityError):
+        # Something is no text yet, or there is too much of it for one array.
+        records = [{name: as_text(value) for name, value in record.items()} for record in records]
+    try:
+        return _table(names, records)
+    except pa.lib.ArrowCapacityError:
+        whole = pa.array(records, pa.struct([(name, pa.string()) for name in names]))
+    chunks = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]
     return pa.concat_tables(pa.Table.from_arrays(chunk.flatten(), names=names) for chunk in chunks)
+
+
+def _table(names: Sequence[str], records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    return pa.table({name: texts(record.get(name) for record in records) for name in names})
 
 
 def at_path(value: Any, path: str) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from staged_assets.sources import postgresql_slot as slots
+from staged_assets.sources.arrays import integers, texts
 from staged_assets.sources.batch import CHUNK_BYTES, Batch, Cursor, Gathering, Truncated, Unchanged
 from staged_assets.sources.change_feed import COMMITTED_AT, DELETED, OPERATION, Lag
 from staged_assets.sources.expressions import literal
@@ -73,7 +74,7 @@ def _read_snapshot(
             marks = {COMMITTED_AT: _as_text(now), OPERATION: _UPSERTED}
             for name, text in marks.items():
                 table = table.append_column(name, pa.repeat(pa.scalar(text), table.num_rows))
-            lines = pa.array(range(count + 1, count + table.num_rows + 1), pa.int64())
+            lines = integers(range(count + 1, count + table.num_rows + 1))
             source.add(gathering, table, file=f"snapshot {snapshot}", lines=lines)
             count += table.num_rows
             if gathering.is_full:
@@ -247,7 +248,7 @@ class _Stream:
             rows = self._rows
             for index, kind in self._layout.arrays.items():
                 rows = self._with_json(rows, index, kind)
-            files, lines = pa.array(self._files, pa.string()), pa.array(self._lines, pa.int64())
+            files, lines = texts(self._files), integers(self._lines)
             add_rows(self._gathering, self._layout.names, rows, file=files, lines=lines)
         self._clear()
 
