@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import event_log, full_refresh, growth, incremental, latency, startup, targets, validation
+from benchmarks import event_log, full_refresh, growth, incremental, latency, startup, targets, validation, warm_runs
 from benchmarks.command import finish, folder, parser, say, sizes
 from benchmarks.field import NAMES, Field, each_size
 from benchmarks.figures import table
@@ -28,6 +28,7 @@ TITLES = {
     "startup": "Loading the code location",
     "event-log": "What refreshes leave behind",
     "latency": "From a change to its publication",
+    "warm-runs": "Warm runs",
 }
 
 
@@ -52,8 +53,11 @@ def measure(options: argparse.Namespace, home: Path) -> dict[str, Any]:
         "validation": lambda: [validation.compare(one, repeat, WAYS, home / f"validation-{one}") for one in rows],
         "growth": lambda: growth.measure(rows, repeat, home / "growth", found.get("full-refresh", ())),
         "startup": lambda: startup.measure(repeat, home / "startup"),
-        "event-log": lambda: event_log.measure(options.event_log_rows, options.refreshes, home / "event-log"),
+        "event-log": lambda: event_log.measure(
+            options.event_log_rows, options.refreshes, home / "event-log", before=options.before
+        ),
         "latency": lambda: latency.measure(options.changes, say),
+        "warm-runs": lambda: warm_runs.measure(options.warm_runs, say),
     }
     for name, measured in later.items():
         if name in options.only:
@@ -73,7 +77,7 @@ def as_markdown(found: Mapping[str, Any], repeat: int) -> str:
     tables: Mapping[str, Callable[[Any], str]] = {
         "full-refresh": full_refresh.as_markdown, "incremental": incremental.as_markdown,
         "validation": validation.as_markdown, "growth": growth.as_markdown, "startup": startup.as_markdown,
-        "event-log": event_log.as_markdown, "latency": _as_lines,
+        "event-log": event_log.as_markdown, "latency": _as_lines, "warm-runs": _as_lines,
     }  # fmt: skip
     text = f"{header(environments(found))}\nMedians of {repeat}, with the least and the most.\n"
     text += f"\n## Targets\n\n{targets.as_markdown(targets.targets(found))}"
@@ -100,6 +104,8 @@ def main() -> None:
     given.add_argument("--plots", type=Path, help="draw plots into this folder; needs the extra `bench`")
     given.add_argument("--refreshes", type=int, default=200, help="of event-log (default 200)")
     given.add_argument("--event-log-rows", type=int, default=10_000, help="sales of event-log (default 10000)")
+    given.add_argument("--before", type=int, default=0, help="runs that event-log adds, see there (default 0)")
+    given.add_argument("--warm-runs", type=int, default=1000, help="of warm-runs (default 1000)")
     given.add_argument("--changes", type=int, default=100, help="of latency (default 100)")
     options = given.parse_args()
     options.only = options.only or list(TITLES)

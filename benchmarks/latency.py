@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from dagster import AssetKey, DagsterInstance
@@ -89,7 +89,8 @@ STAGED = {"erp": "stg_inventory", "crm": "stg_consumers", "shop": "stg_sales"}
 PATIENCE = 240.0
 
 
-def _now() -> str:
+def now() -> str:
+    """As the systems write a time."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -100,9 +101,11 @@ class Scene:
     Attributes:
         folder: for everything.
         staleness: that may be, of each system.
-        changes: system → records made so far.
+        changes: system → changes made so far.
+        sources: the systems' `sources.yaml`, but for the CRM's port and the staleness.
     """
 
+    sources: ClassVar[str] = SOURCES
     folder: Path
     staleness: str = "30s"
     changes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STAGED, 0))
@@ -110,7 +113,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.crm_port, self.shop_port, self.code_port = free_port(), free_port(), free_port()
         self.settings = Settings(home=self.folder, sources=self.folder / "sources.yaml")
-        (self.folder / "sources.yaml").write_text(SOURCES.format(crm=self.crm_port, staleness=self.staleness))
+        (self.folder / "sources.yaml").write_text(self.sources.format(crm=self.crm_port, staleness=self.staleness))
         (self.folder / "alerts.yaml").write_text(ALERTS)
         (self.folder / "workspace.yaml").write_text(WORKSPACE.format(port=self.code_port))
         self.home = self.folder / "dagster"
@@ -181,24 +184,21 @@ class Scene:
         self.changes[system] += 1
         number = self.changes[system]
         if system == "erp":
-            self._erp(f"insert into stock values ('{number}', '1', '{number % 100}', '{_now()}', '0')")
+            self._erp(f"insert into stock values ('{number}', '1', '{number % 100}', '{now()}', '0')")
         elif system == "crm":
-            body = {"contact_id": str(number), "full_name": f"Contact {number}"}
-            httpx.post(f"http://127.0.0.1:{self.crm_port}/contacts", json=body).raise_for_status()
+            self._post_contact({"contact_id": str(number), "full_name": f"Contact {number}"})
         else:
-            sale = {"sale_id": number, "sold_at": _now(), "sku": 1, "quantity": 1, "total": "9.90"}
-            delivery = Delivery(json.dumps(sale).encode(), f"sale-{number}", path="/shop/sales")
-            url = f"http://127.0.0.1:{self.shop_port}{delivery.path}"
-            httpx.post(url, content=delivery.body, headers=delivery.signed()).raise_for_status()
+            sale = {"sale_id": number, "sold_at": now(), "sku": 1, "quantity": 1, "total": "9.90"}
+            self._deliver(sale, f"sale-{number}")
         return number
 
     def update(self, number: int, on_hand: int) -> None:
         """Change a record of the ERP."""
-        self._erp(f"update stock set on_hand = '{on_hand}', changed_at = '{_now()}' where stock_no = '{number}'")
+        self._erp(f"update stock set on_hand = '{on_hand}', changed_at = '{now()}' where stock_no = '{number}'")
 
     def delete(self, number: int) -> None:
         """Delete a record of the ERP, which marks it."""
-        self._erp(f"update stock set deleted = '1', changed_at = '{_now()}' where stock_no = '{number}'")
+        self._erp(f"update stock set deleted = '1', changed_at = '{now()}' where stock_no = '{number}'")
 
     def staged(self) -> dict[str, int]:
         """System → its records that are published."""
@@ -208,10 +208,18 @@ class Scene:
                 for system, table in STAGED.items()
             }
 
-    def _erp(self, statement: str) -> None:
+    def _erp(self, statement: str, *values: Any) -> None:
         database = sqlite3.connect(self.folder / "erp.sqlite", isolation_level=None, timeout=60)
         with contextlib.closing(database):
-            database.execute(statement)
+            database.execute(statement, values)
+
+    def _post_contact(self, contact: dict[str, Any]) -> None:
+        httpx.post(f"http://127.0.0.1:{self.crm_port}/contacts", json=contact).raise_for_status()
+
+    def _deliver(self, sale: dict[str, Any], name: str) -> None:
+        delivery = Delivery(json.dumps(sale).encode(), name, path="/shop/sales")
+        url = f"http://127.0.0.1:{self.shop_port}{delivery.path}"
+        httpx.post(url, content=delivery.body, headers=delivery.signed()).raise_for_status()
 
     def _start(self, name: str, *command: str) -> None:
         heed_interrupts()

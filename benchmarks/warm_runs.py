@@ -8,9 +8,11 @@ Prints one JSON object: seconds from the launch to the end of a run, and the war
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.command import finish, parser
+from benchmarks.command import finish, parser, say
 from staged_assets_tests.refresh.warm_area import WarmArea
 
 
@@ -27,19 +29,20 @@ def _seconds(area: WarmArea) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def measure(runs: int, progress: Callable[[str], None]) -> dict[str, Any]:
     """Start the warm process, then do the runs one after another."""
-    given = parser(__doc__)
-    given.add_argument("runs", type=int, nargs="?", default=1000)
-    options = given.parse_args()
-    runs = options.runs
     with tempfile.TemporaryDirectory() as folder:
         area = WarmArea(Path(folder))
         area.set_up()
         first = _seconds(area)
         pid = int(area.metadata(area.instance.get_runs(limit=1)[0].run_id, "parent"))
         memory, handles = _kilobytes(pid), len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        times = sorted(_seconds(area) for _ in range(runs))
+        times = []
+        for number in range(1, runs + 1):
+            times.append(_seconds(area))
+            if number % 50 == 0:
+                progress(f"  {number} of {runs}: {times[-1]:.2f} s, {_kilobytes(pid):,} KB")
+        times.sort()
         figures = {
             "runs": runs,
             "first_seconds": round(first, 2),
@@ -51,7 +54,15 @@ def main() -> None:
             "handles_after": len(list(Path(f"/proc/{pid}/fd").iterdir())),
         }
         area.end()
-    finish(options, figures)
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    given = parser(__doc__)
+    given.add_argument("runs", type=int, nargs="?", default=1000)
+    options = given.parse_args()
+    finish(options, measure(options.runs, say))
 
 
 if __name__ == "__main__":

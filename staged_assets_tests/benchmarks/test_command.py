@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__, startup, targets, validation
+from benchmarks import __main__, startup, targets, validation, warm_runs
 from benchmarks.competitors import Limit, ThisProject
 from benchmarks.environments import environment
 from benchmarks.processes import Failed, Worker, in_turn, run
@@ -34,6 +34,12 @@ def test_the_command_writes_tables_figures_and_plots(tmp_path: Path, monkeypatch
     assert len(figures["validation"][0]["runs"]["plain SQL"]) == 2
     assert validation.as_markdown(figures["validation"]) in files["markdown"].read_text()
     assert [path.name for path in files["plots"].iterdir()] == ["validation.png"]
+
+
+def test_warm_runs_are_measured() -> None:
+    figures = warm_runs.measure(2, print)
+    assert min(figures["median_seconds"], figures["memory_before_kb"]) > 0
+    assert figures["handles_after"] == figures["handles_before"]
 
 
 def test_memory_is_that_of_all_processes() -> None:

@@ -1,5 +1,7 @@
 """The benchmarks of refreshes run, and what they compare gives the same rows."""
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +135,27 @@ def test_what_refreshes_leave_behind_is_measured(field: Field, refreshed: full_r
         (cost,) = figures["runs"][kind]
         assert cost["dagster"] > 0, f"a run with {kind} leaves nothing in Dagster's storage"
     assert "nothing new | 1 |" in event_log.as_markdown(figures)
+
+
+def test_a_home_with_a_long_past_is_compared_with_a_new_one(shared_home: Path, tmp_path: Path) -> None:
+    for name in ("new", "old"):
+        settings = Operation(_folder(tmp_path / name)).settings
+        share_parsed_project(shared_home, settings)
+    figures = event_log.compare(ROWS, refreshes=2, before=4, home=tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "old/home/dagster/history/runs/index.db")) as index:
+        twice = "select count(*) from asset_check_executions group by run_id, asset_key, check_name having count(*) > 1"
+        assert index.execute(twice).fetchall() == []
+    # What was added is gone, and nothing else.
+    assert figures["pruned_runs"] == 4
+    for state in ("few", "many", "few_again", "pruned"):
+        assert {kind: len(costs) for kind, costs in figures[state].items()} == {"nothing": 1, "new_sales": 1}
+    measured = {"rows": ROWS, "runs": {}, "kept": {"dagster": 0, "home": 0, "files": 0}, "past": figures}
+    assert "| 4 more | nothing new |" in event_log.as_markdown(measured)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_growth_is_of_the_time_beyond_the_start_up(refreshed: full_refresh.Figures, tmp_path: Path) -> None:
