@@ -34,6 +34,8 @@ from staged_assets.refresh.runs import TRIGGER_TAG
 _DOWN = "can't be reached"
 #: what a run says of its end whose process was killed, by what ended it
 _KILLED = ("SIGKILL", "signal 9", "is gone", "no longer", "crash", "interrupted")
+#: what run monitoring says of a run whose launcher was killed, with the daemon, just when it began to start it
+_NEVER_STARTED = "taking longer than 180 seconds to start"
 #: columns that say when a refresh ran
 _STAMPS = ("_staged_at", "_first_seen_at")
 #: records of each feed that are there when it begins: so many that one that is refused is no high share
@@ -251,6 +253,8 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
         return "the CRM was down"
     if any(sign in text for sign in _KILLED):
         return "it was killed"
+    if _NEVER_STARTED in text:
+        return "its launcher was killed"
     return " ".join(text.split())[:600] or "nothing is said"
 
 
@@ -295,7 +299,7 @@ def measure(minutes: float, progress: Callable[[str], None], scene: LivingSystem
         progress("waiting until all is published")
         settled = soak.settle(instance)
         runs, failed_checks = _runs(instance), _failed_checks(instance)
-    known = {"the CRM was down", "it was killed"}
+    known = {"the CRM was down", "it was killed", "its launcher was killed"}
     soak.problems += [f"a run failed: {reason}" for reason in runs["failed_because"] if reason not in known]
     incremental = _outputs(scene)
     full = [sys.executable, "-m", "staged_assets.cli", "run", "--full-refresh", "--json"]
