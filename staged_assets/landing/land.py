@@ -12,12 +12,11 @@ vanished from a snapshot lands as a delete, if the feed says so, in the same tra
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
@@ -36,6 +35,7 @@ from staged_assets.landing.mapping import (
 )
 from staged_assets.landing.read_ahead import ReadAhead, closing_if_it_can_be
 from staged_assets.landing.unchanged import with_unchanged
+from staged_assets.landing.warehouse import transaction
 from staged_assets.sources.arrays import integers, texts
 from staged_assets.sources.batch import BATCH_RECORDS, Batch, Cursor
 from staged_assets.sources.change_feed import Lag
@@ -326,19 +326,6 @@ def land_rows(
     with transaction(connection):
         appended = incoming.append(datetime.now(UTC).replace(tzinfo=None))
     return Landed(system, dataset, "", len(rows), appended.rows, 0, appended.malformed, time.perf_counter() - started)
-
-
-@contextmanager
-def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        with suppress(duckdb.Error):  # after a full disk there is nothing left to roll back
-            connection.rollback()
-        raise
-    connection.commit()
 
 
 def engine_table(batch: Batch) -> pa.Table:

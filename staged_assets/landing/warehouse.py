@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -15,6 +15,7 @@ from staged_assets.errors import WarehouseError
 from staged_assets.settings import Settings
 
 _PAUSE = 0.2
+_in_transaction: set[int] = set()
 _HELD = re.compile(r"Conflicting lock is held in (?P<command>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -45,6 +46,26 @@ def connect(
         raise _in_use_error(path, error) from error
     finally:
         connection.close()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing; within another one of the connection it is a part of that."""
+    if id(connection) in _in_transaction:
+        yield
+        return
+    connection.begin()
+    _in_transaction.add(id(connection))
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # after a full disk there is nothing left to roll back
+            connection.rollback()
+        raise
+    else:
+        connection.commit()
+    finally:
+        _in_transaction.discard(id(connection))
 
 
 @contextmanager

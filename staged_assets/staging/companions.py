@@ -1,10 +1,12 @@
 """Which companions a refresh makes anew, and whether wholly or only where an increment changes something."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
+from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import without_values
 from staged_assets.landing.layout import DATASETS
@@ -13,6 +15,7 @@ from staged_assets.staging import control
 from staged_assets.staging.increment import Increments
 from staged_assets.staging.outcomes import Made, Outcome, State
 from staged_assets.staging.project import StagingProject, dataset_of
+from staged_assets.staging.side_by_side import side_by_side
 from staged_assets.staging.whole import FullRefreshes
 
 
@@ -118,30 +121,59 @@ class Companions:
         if partly:
             self._increments.prepare({}, {companion: self.rules(companion) for companion in partly})
         results: dict[str, Made] = {}
-        for companion in [name for name in self._project.companions if name in made]:
-            results[companion] = self._made(companion, companion in partly, outcomes, results, at)
+        waiting = [name for name in self._project.companions if name in made]
+        while waiting:
+            # Those that are made from another one come after it.
+            ready = [name for name in waiting if not self._project.upstream_models(name) & set(waiting) - {name}]
+            self._make_side_by_side(ready, partly, outcomes, results, at)
+            waiting = [name for name in waiting if name not in ready]
         return results
 
-    def _made(
-        self, companion: str, partly: bool, outcomes: Mapping[str, Outcome], others: Mapping[str, Made], at: datetime
-    ) -> Made:
-        upstream = self._project.upstream_models(companion)
-        if any(other in upstream and one.status != "published" for other, one in others.items()) or not all(
-            outcomes[name].good for name in self._project.companions[companion] if name in outcomes
-        ):
-            return Made("skipped", "what it is made from failed")
-        if partly and not self._increments.can_make(companion):
-            partly = False
-            self._full_refreshes.prepare({}, {companion: self.rules(companion)})
-        writer = self._increments if partly else self._full_refreshes
-        try:
-            if partly:
-                self._increments.make(companion)
+    def _make_side_by_side(
+        self, companions: Sequence[str], partly: Mapping[str, str], outcomes: Mapping[str, Outcome],
+        results: dict[str, Made], at: datetime,
+    ) -> None:  # fmt: skip
+        whole = []
+        for companion in companions:
+            if not self._can_be_made(companion, outcomes, results):
+                results[companion] = Made("skipped", "what it is made from failed")
+            elif companion in partly and self._increments.can_make(companion):
+                with self._noting_errors(companion, results):
+                    self._increments.make(companion)
             else:
-                self._full_refreshes.make(companion, at)
+                whole.append(companion)
+        if not whole:
+            return
+        self._full_refreshes.prepare({}, {companion: self.rules(companion) for companion in whole})
+
+        def write(companion: str, connection: DuckDBPyConnection) -> None:
+            with self._noting_errors(companion, results):
+                self._full_refreshes.write_companion(companion, at, connection)
+
+        side_by_side(self._session.connection, dict.fromkeys(whole, 0), write)
+        for companion in whole:
+            if results[companion].status == "published":
+                with self._noting_errors(companion, results):
+                    self._full_refreshes.publish_companion(companion)
+
+    def _can_be_made(self, companion: str, outcomes: Mapping[str, Outcome], others: Mapping[str, Made]) -> bool:
+        upstream = self._project.upstream_models(companion)
+        return all(one.status == "published" for other, one in others.items() if other in upstream) and all(
+            outcomes[name].good for name in self._project.companions[companion] if name in outcomes
+        )
+
+    @contextmanager
+    def _noting_errors(self, companion: str, results: dict[str, Made]) -> Iterator[None]:
+        """What the engine can't do fails this one alone."""
+        status: Literal["published", "failed"] = "published"
+        message = ""
+        try:
+            yield
         except duckdb.Error as error:
-            return Made("failed", without_values(str(error)), writer.seconds.pop(companion))
-        return Made("published", "", writer.seconds.pop(companion))
+            status, message = "failed", without_values(str(error))
+        seconds = sum(writer.seconds.pop(companion, 0.0) for writer in (self._full_refreshes, self._increments))
+        before = results[companion].seconds if companion in results else 0.0
+        results[companion] = Made(status, message, before + seconds)
 
     def outcome(
         self, companion: str, ready: Collection[str], outcomes: Mapping[str, Outcome], results: Mapping[str, Made]

@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.checked import Checked
 from staged_assets.landing.layout import DATASETS, RAW_SCHEMA
+from staged_assets.landing.warehouse import transaction
 
 DISPOSITIONS = ("staged", "rejected", "superseded", "duplicate", "deleted")
 
@@ -149,14 +150,13 @@ def forget_watermark(connection: DuckDBPyConnection, dataset: str) -> None:
 
 def set_watermark(connection: DuckDBPyConnection, dataset: str, watermark: Watermark) -> None:
     """The last step of a publish. What the dataset's checks said of what was published before holds no more."""
-    connection.execute("begin")
-    forget_watermark(connection, dataset)
-    connection.execute("delete from control.checks where dataset = ?", [dataset])
-    connection.execute(
-        "insert into control.watermarks values (?, ?, ?, ?)",
-        [dataset, watermark.landing_id, watermark.rule_set_version, watermark.refreshed_at],
-    )
-    connection.execute("commit")
+    with transaction(connection):
+        forget_watermark(connection, dataset)
+        connection.execute("delete from control.checks where dataset = ?", [dataset])
+        connection.execute(
+            "insert into control.watermarks values (?, ?, ?, ?)",
+            [dataset, watermark.landing_id, watermark.rule_set_version, watermark.refreshed_at],
+        )
 
 
 def companions(connection: DuckDBPyConnection) -> dict[str, Companion]:
@@ -174,11 +174,10 @@ def set_companions(connection: DuckDBPyConnection, made: Mapping[str, Companion]
     """Record that companions were made."""
     if not made:
         return
-    connection.execute("begin")
-    connection.execute("delete from control.companions where companion in (select unnest(?))", [list(made)])
-    values = [value for name, one in made.items() for value in (name, one.made_at, one.rule_set_version)]
-    connection.execute(f"insert into control.companions values {', '.join(['(?, ?, ?)'] * len(made))}", values)
-    connection.execute("commit")
+    with transaction(connection):
+        connection.execute("delete from control.companions where companion in (select unnest(?))", [list(made)])
+        values = [value for name, one in made.items() for value in (name, one.made_at, one.rule_set_version)]
+        connection.execute(f"insert into control.companions values {', '.join(['(?, ?, ?)'] * len(made))}", values)
 
 
 def count(connection: DuckDBPyConnection, datasets: Collection[str]) -> dict[str, Counts]:
@@ -245,9 +244,8 @@ def count_whole(connection: DuckDBPyConnection, dataset: str, upto: int) -> None
     Rows are counted: that each raw row is there once is what the reconciliation of the published table checks.
     """
     found = count_of(connection, f"staged.dispositions_{dataset}")
-    connection.execute("begin")
-    keep_count(connection, dataset, Counted(upto, found.dispositions, found.reasons))
-    connection.execute("commit")
+    with transaction(connection):
+        keep_count(connection, dataset, Counted(upto, found.dispositions, found.reasons))
 
 
 def count_of(connection: DuckDBPyConnection, relation: str) -> Counted:
@@ -305,14 +303,13 @@ def record_checks(connection: DuckDBPyConnection, results: Iterable[tuple[str, S
     ]
     if not rows:
         return
-    connection.execute("begin")
-    connection.execute(
-        "delete from control.checks where dataset || '/' || name in (select unnest(?))",
-        [[f"{dataset}/{name}" for dataset, name, *_ in rows]],
-    )
-    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
-    connection.execute(f"insert into control.checks values {values}", [value for row in rows for value in row])
-    connection.execute("commit")
+    with transaction(connection):
+        connection.execute(
+            "delete from control.checks where dataset || '/' || name in (select unnest(?))",
+            [[f"{dataset}/{name}" for dataset, name, *_ in rows]],
+        )
+        values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"insert into control.checks values {values}", [value for row in rows for value in row])
 
 
 def checks(connection: DuckDBPyConnection) -> dict[str, dict[str, str]]:

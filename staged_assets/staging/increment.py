@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from staged_assets.checked import Checked, Part
-from staged_assets.landing.land import transaction
 from staged_assets.landing.session import Session, small_builds
+from staged_assets.landing.warehouse import transaction
 from staged_assets.staging import control
 from staged_assets.staging.compiled import CompiledModels, Values, Wanted
 from staged_assets.staging.outcomes import State

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from duckdb import DuckDBPyConnection
 
-from staged_assets.landing.land import transaction
+from staged_assets.landing.warehouse import transaction
 from staged_assets.sources.expressions import literal, quoted
 from staged_assets.staging.project import PROJECT_DIR, StagingProject
 

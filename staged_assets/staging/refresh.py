@@ -15,6 +15,7 @@ from duckdb import DuckDBPyConnection
 from staged_assets.errors import WarehouseError, without_values
 from staged_assets.landing.raw_area import Period
 from staged_assets.landing.session import Session
+from staged_assets.landing.warehouse import transaction
 from staged_assets.settings import Settings
 from staged_assets.staging import control, reference
 from staged_assets.staging.companions import Companions
@@ -257,16 +258,17 @@ class Refresh:
             the datasets that are published, now or before.
         """
         connection = self.session.connection
-        for name, state in published.items():
-            if outcomes[name].good:
-                control.set_watermark(connection, name, control.Watermark(state.watermark, state.rules, at))
-                if control.counted(connection, name) is None:
-                    control.count_whole(connection, name, state.watermark)
-                if self._gate:
-                    audit = outcomes[name].audit
-                    self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
-        rules = {companion: self._companions.rules(companion) for companion in made}
-        control.set_companions(connection, {name: control.Companion(at, rules[name]) for name in rules})
+        with transaction(connection):
+            for name, state in published.items():
+                if outcomes[name].good:
+                    control.set_watermark(connection, name, control.Watermark(state.watermark, state.rules, at))
+                    if control.counted(connection, name) is None:
+                        control.count_whole(connection, name, state.watermark)
+                    if self._gate:
+                        audit = outcomes[name].audit
+                        self._gate.published(connection, audit, upto=state.upto, rules=state.rules, at=at)
+            rules = {companion: self._companions.rules(companion) for companion in made}
+            control.set_companions(connection, {name: control.Companion(at, rules[name]) for name in rules})
         entries = []
         for name, counts in control.count(connection, list(outcomes)).items():
             one = outcomes[name]

@@ -6,7 +6,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from staged_assets.landing.land import transaction
+from staged_assets.landing.warehouse import transaction
 from staged_assets.sources.expressions import quoted
 from staged_assets.staging import control
 from staged_assets.staging.compiled import Values, Wanted
@@ -79,16 +79,23 @@ class FullRefreshes(Writer):
             quarantine = f"quarantine_{dataset}"
             self._connection.execute(f"create or replace view staged.{quarantine} as {self._sql[quarantine]}")
 
-    def make(self, companion: str, at: datetime) -> None:
-        """Make a companion, after all that it is made from was published.
+    def write_companion(self, companion: str, at: datetime, connection: DuckDBPyConnection) -> None:
+        """Write a companion's candidate, after all that it is made from was published.
 
         Raises:
             duckdb.Error: the engine could not do it; nothing has changed.
         """
         with self._timed(companion):
-            self._create(companion, Values(0, 0, at), self._connection)
-            with transaction(self._connection):
-                self._swap(companion)
+            self._create(companion, Values(0, 0, at), connection)
+
+    def publish_companion(self, companion: str) -> None:
+        """Make the candidate the published table.
+
+        Raises:
+            duckdb.Error: the engine could not do it; nothing has changed.
+        """
+        with self._timed(companion), transaction(self._connection):
+            self._swap(companion)
 
     def _create(self, model: str, values: Values, connection: DuckDBPyConnection) -> None:
         """Write a candidate with the columns, types and constraints that the project's YAML says."""

@@ -15,6 +15,7 @@ from datetime import datetime
 from duckdb import DuckDBPyConnection
 
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.warehouse import transaction
 from staged_assets.validation.config import BatchSettings
 from staged_assets.validation.results import Rule, RuleResult, rule
 
@@ -281,25 +282,24 @@ def record(
     connection: DuckDBPyConnection, dataset: str, found: Mapping[str, Profile], *, upto: int, at: datetime, keep: int
 ) -> None:
     """Add a published batch to the dataset's history, and forget those beyond the last `keep` of each system."""
-    connection.execute("begin")
-    for system, profile in found.items():
+    with transaction(connection):
+        for system, profile in found.items():
+            connection.execute(
+                "insert into control.batches values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    dataset, system, at, upto, profile.looked_at, profile.rejected, profile.staged,
+                    dict(profile.given), dict(profile.defects),
+                ],
+            )  # fmt: skip
         connection.execute(
-            "insert into control.batches values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                dataset, system, at, upto, profile.looked_at, profile.rejected, profile.staged,
-                dict(profile.given), dict(profile.defects),
-            ],
-        )  # fmt: skip
-    connection.execute(
-        """
-        delete from control.batches where dataset = ? and rowid not in (
-            select rowid from control.batches where dataset = ?
-            qualify row_number() over (partition by source_system order by published_at desc) <= ?
+            """
+            delete from control.batches where dataset = ? and rowid not in (
+                select rowid from control.batches where dataset = ?
+                qualify row_number() over (partition by source_system order by published_at desc) <= ?
+            )
+            """,
+            [dataset, dataset, keep],
         )
-        """,
-        [dataset, dataset, keep],
-    )
-    connection.execute("commit")
 
 
 def _summed(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:

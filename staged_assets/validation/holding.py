@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from staged_assets.errors import StagedAssetsError
 from staged_assets.landing.layout import DATASETS
+from staged_assets.landing.warehouse import transaction
 
 _TABLES = """
 create schema if not exists control;
@@ -88,16 +89,15 @@ def hold(
 ) -> None:  # fmt: skip
     """Remember that a dataset's batch is held back, and why."""
     before = held(connection, dataset)
-    connection.execute("begin")
-    connection.execute("delete from control.held where dataset = ?", [dataset])
-    connection.execute(
-        "insert into control.held values (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            dataset, run_id, before.first_held_at if before else at, at, upto, rule_set_version, message,
-            json.dumps(list(rules), default=str),
-        ],
-    )  # fmt: skip
-    connection.execute("commit")
+    with transaction(connection):
+        connection.execute("delete from control.held where dataset = ?", [dataset])
+        connection.execute(
+            "insert into control.held values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                dataset, run_id, before.first_held_at if before else at, at, upto, rule_set_version, message,
+                json.dumps(list(rules), default=str),
+            ],
+        )  # fmt: skip
 
 
 def held(connection: DuckDBPyConnection, dataset: str) -> Held | None:
@@ -164,16 +164,15 @@ def releases(connection: DuckDBPyConnection, dataset: str) -> list[Release]:
 
 def clear(connection: DuckDBPyConnection, dataset: str, *, upto: int, rule_set_version: str, at: datetime) -> None:
     """The dataset was published up to there: nothing of it is held any more, and its releases are closed."""
-    connection.execute("begin")
-    connection.execute(
-        """
-        update control.releases set closed_at = ?, published = (upto = ? and rule_set_version = ?)
-        where dataset = ? and closed_at is null
-        """,
-        [at, upto, rule_set_version, dataset],
-    )
-    connection.execute("delete from control.held where dataset = ?", [dataset])
-    connection.execute("commit")
+    with transaction(connection):
+        connection.execute(
+            """
+            update control.releases set closed_at = ?, published = (upto = ? and rule_set_version = ?)
+            where dataset = ? and closed_at is null
+            """,
+            [at, upto, rule_set_version, dataset],
+        )
+        connection.execute("delete from control.held where dataset = ?", [dataset])
 
 
 def is_prepared(connection: DuckDBPyConnection) -> bool:

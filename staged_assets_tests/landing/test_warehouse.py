@@ -12,7 +12,7 @@ import pytest
 
 from staged_assets.errors import WarehouseError
 from staged_assets.landing.raw_area import prepare
-from staged_assets.landing.warehouse import connect, exclusive
+from staged_assets.landing.warehouse import connect, exclusive, transaction
 from staged_assets.settings import Settings
 from staged_assets_tests.landing.raw_rows import land
 from staged_assets_tests.sources.described import described
@@ -208,3 +208,21 @@ def test_landing_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> No
     with connect(path) as connection:
         assert land(connection, sources).landed == 50_000
         assert land(connection, sources).landed == 0
+
+
+def test_a_transaction_within_another_one_is_a_part_of_it() -> None:
+    connection = duckdb.connect()
+    connection.execute("create table t (x int)")
+
+    def fails() -> None:
+        with transaction(connection):
+            with transaction(connection):
+                connection.execute("insert into t values (1)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert connection.execute("select count(*) from t").fetchone() == (0,)
+    with transaction(connection), transaction(connection):
+        connection.execute("insert into t values (2)")
+    assert connection.execute("select x from t").fetchall() == [(2,)]

@@ -71,7 +71,7 @@ def test_a_companion_that_failed_is_made_by_the_next_refresh(
         area.land("offers", "ecommerce", [OFFER])
         area.land("sales", "ecommerce", [SALE])
         with monkeypatch.context() as patched:
-            patched.setattr(FullRefreshes, "make", _failing("stg_offers__usage"))
+            patched.setattr(FullRefreshes, "write_companion", _failing("stg_offers__usage"))
             outcomes = area.try_refresh()
         assert outcomes["stg_offers__usage"].status == "failed"
         assert outcomes["stg_sales"].status == outcomes["stg_sales__daily"].status == "published"
@@ -82,13 +82,12 @@ def test_a_companion_that_failed_is_made_by_the_next_refresh(
 
 def _failing(model: str) -> Any:
     """Companions are made wholly, but one fails."""
-    make = FullRefreshes.make
+    write = FullRefreshes.write_companion
 
-    def partly(self: FullRefreshes, companion: str, at: datetime) -> None:
+    def partly(self: FullRefreshes, companion: str, at: datetime, connection: duckdb.DuckDBPyConnection) -> None:
         if companion == model:
-            self.seconds[companion] = 0.0
             raise duckdb.ConversionException("planted")
-        make(self, companion, at)
+        write(self, companion, at, connection)
 
     return partly
 
@@ -103,7 +102,7 @@ def test_sums_follow_what_comes_and_goes(new_area: NewArea, monkeypatch: pytest.
         area.refresh()
         assert area.query(usage) == [(3, 6, 24, 0)]
         with monkeypatch.context() as patched:
-            patched.setattr(FullRefreshes, "make", None)
+            patched.setattr(FullRefreshes, "write_companion", None)
             area.land("sales", "ecommerce", [SALE | {"sale_id": "4", "total_price": most, "sale_date": "2027-01-05"}])
             area.land("sales", "ecommerce", [{"sale_id": "1", "_operation": "delete"}])
             area.land("sales", "ecommerce", [SALE | {"sale_id": "2", "quantity": "-1", "total_price": "-4"}])
