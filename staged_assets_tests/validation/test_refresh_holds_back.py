@@ -6,9 +6,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from staged_assets.checked import Checked
 from staged_assets.landing.warehouse import connect
 from staged_assets.staging.outcomes import Outcome
+from staged_assets.staging.project import DataTest
 from staged_assets.staging.refresh import Refresh
+from staged_assets.staging.verify import Verification
 from staged_assets.validation import holding
 from staged_assets.validation.config import load_validation
 from staged_assets.validation.gate import AuditGate
@@ -33,8 +36,9 @@ class GatedArea:
         """The CRM sends interactions, last changed on that day of January, with their date written like that."""
         self.area.land("interactions", "crm", [_interaction(key, day, date) for key in keys])
 
-    def refresh(self) -> dict[str, Outcome]:
-        return {one.name: one for one in self._refresh.run(["interactions", "touchpoints"], [], run_id="run")}
+    def refresh(self, *, full: bool = False) -> dict[str, Outcome]:
+        names = ["interactions", "touchpoints"]
+        return {one.name: one for one in self._refresh.run(names, [], full=names if full else (), run_id="run")}
 
     def staged(self) -> dict[int, str]:
         """Interaction → its date, as published."""
@@ -134,3 +138,26 @@ def test_an_audit_that_can_not_run_is_a_failure_and_no_failed_check(
     assert failed.message == "the audit could not run: Conversion Error: Could not convert string … to INT64"
     assert outcomes["stg_touchpoints"].status == "published"
     assert gated.staged() == dict.fromkeys(KEYS, "2026-01-01")
+
+
+def test_a_key_that_was_just_audited_is_not_tested_again(new_area: NewArea, monkeypatch: pytest.MonkeyPatch) -> None:
+    unique, present = (f"interactions__interaction_id__{kind}" for kind in ("unique", "not_null"))
+    asked = []
+    tested = Verification._tested
+
+    def noted(self: Verification, connection: duckdb.DuckDBPyConnection, test: DataTest, *rest: Any) -> Checked:
+        asked.append(test.name)
+        return tested(self, connection, test, *rest)
+
+    with new_area(published=True, checked=True) as area:
+        made = GatedArea(area)
+        made.land(1, date="2026-01-01")
+        with monkeypatch.context() as patched:
+            patched.setattr(Verification, "_tested", noted)
+            checks = {check.name: check for check in made.refresh(full=True)["stg_interactions"].checks}
+        assert "interactions__channel__accepted_values" in asked
+        assert not {unique, present} & set(asked)
+        assert [(checks[name].status, checks[name].rows) for name in (unique, present)] == [("passed", len(KEYS))] * 2
+        # By themselves they are evaluated.
+        area.execute("insert into staged.stg_interactions from staged.stg_interactions limit 1")
+        assert area.check(unique, ["interactions"]) == {"interactions": "failed"}
